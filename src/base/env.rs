@@ -1,0 +1,125 @@
+//! [`Env`]: everything a server may know about the outside.
+
+use super::fs::{Fs, MemFs, OsFs};
+use super::lock::{Mutex, Rank};
+use super::net::Net;
+use super::{Clock, Rng};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Clock, randomness, file system, network and process facts. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Env(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    clock: Clock,
+    fs: Arc<dyn Fs>,
+    net: Net,
+    seeds: Mutex<Rng>,
+    /// `None`: the machine's own environment and entropy.
+    simulated: Option<Simulated>,
+}
+
+#[derive(Debug)]
+struct Simulated {
+    vars: BTreeMap<String, String>,
+    fs: MemFs,
+}
+
+impl Env {
+    /// The machine as it is.
+    pub fn os() -> Self {
+        let mut seed = [0; 8];
+        os_entropy(&mut seed);
+        Self(Arc::new(Inner {
+            clock: Clock::os(),
+            fs: Arc::new(OsFs),
+            net: Net::os(),
+            seeds: Mutex::new(Rank::Leaf, Rng::from_seed(u64::from_le_bytes(seed))),
+            simulated: None,
+        }))
+    }
+
+    /// A machine in memory that depends on `seed` alone; make it on the runtime it will run on.
+    pub fn simulated(seed: u64) -> Self {
+        Self::simulated_with_vars(seed, BTreeMap::new())
+    }
+
+    /// As [`Env::simulated`], with environment variables.
+    pub fn simulated_with_vars(seed: u64, vars: BTreeMap<String, String>) -> Self {
+        let fs = MemFs::default();
+        Self(Arc::new(Inner {
+            clock: Clock::simulated(),
+            fs: Arc::new(fs.clone()),
+            net: Net::mem(),
+            seeds: Mutex::new(Rank::Leaf, Rng::from_seed(seed)),
+            simulated: Some(Simulated { vars, fs }),
+        }))
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The file system.
+    pub fn fs(&self) -> &dyn Fs {
+        &*self.0.fs
+    }
+
+    /// The network.
+    pub fn net(&self) -> &Net {
+        &self.0.net
+    }
+
+    /// The in-memory file system of a simulated machine.
+    pub fn mem_fs(&self) -> Option<&MemFs> {
+        self.0.simulated.as_ref().map(|s| &s.fs)
+    }
+
+    /// A new generator, seeded from this machine's seed.
+    pub fn rng(&self) -> Rng {
+        Rng::from_seed(self.0.seeds.lock().next_u64())
+    }
+
+    /// Bytes fit for secrets (from the seed on a simulated machine).
+    pub fn entropy(&self, buf: &mut [u8]) {
+        match self.0.simulated {
+            Some(_) => self.0.seeds.lock().fill(buf),
+            None => os_entropy(buf),
+        }
+    }
+
+    /// An environment variable.
+    pub fn var(&self, name: &str) -> Option<String> {
+        match &self.0.simulated {
+            Some(s) => s.vars.get(name).cloned(),
+            None => std::env::var(name).ok(),
+        }
+    }
+
+    /// This process.
+    pub fn pid(&self) -> u32 {
+        if self.0.simulated.is_some() { 1 } else { std::process::id() }
+    }
+
+    /// The machine's name.
+    pub fn hostname(&self) -> String {
+        match self.0.simulated {
+            Some(_) => "simulated".to_owned(),
+            None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        }
+    }
+}
+
+fn os_entropy(buf: &mut [u8]) {
+    let mut filled = 0;
+    while filled < buf.len() {
+        match rustix::rand::getrandom(&mut buf[filled..], rustix::rand::GetRandomFlags::empty()) {
+            Ok(n) => filled += n,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => panic!("the kernel gave no entropy: {e}"),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The file system: a small synchronous interface with an operating system and an in-memory
+//! implementation. Callers on network threads go through [`crate::base::tasks::TaskScope::blocking`].
+
+mod mem;
+mod os;
+
+pub use mem::MemFs;
+pub use os::OsFs;
+
+use std::fmt::Debug;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenMode {
+    /// Allow writing.
+    pub write: bool,
+    /// Create it if it does not exist.
+    pub create: bool,
+    /// Fail if it exists.
+    pub create_new: bool,
+    /// Cut it to nothing.
+    pub truncate: bool,
+    /// Permission bits of a created file; 0 is `0o640`.
+    pub mode: u32,
+}
+
+/// What is known about a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Length in bytes.
+    pub len: u64,
+    /// A directory.
+    pub is_dir: bool,
+    /// Last change, nanoseconds since the Unix epoch.
+    pub modified_ns: i64,
+}
+
+/// An open file.
+pub trait File: Send + Sync + Debug {
+    /// Reads at `offset`; fewer bytes than asked for means end of file.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Writes all of `buf` at `offset`.
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()>;
+    /// Writes all of `buf` at the end.
+    fn append(&self, buf: &[u8]) -> io::Result<()>;
+    /// Length in bytes.
+    fn len(&self) -> io::Result<u64>;
+    /// Cuts or extends.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Makes the content durable.
+    fn sync_data(&self) -> io::Result<()>;
+    /// Whether it holds nothing.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+}
+
+/// A file system.
+pub trait Fs: Send + Sync + Debug {
+    /// Opens a file.
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn File>>;
+    /// Looks a path up.
+    fn metadata(&self, path: &Path) -> io::Result<Metadata>;
+    /// Names in a directory, sorted.
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
+    /// Makes a directory and its parents.
+    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// Renames, replacing the target.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Removes a directory with all it holds.
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// The whole content of a file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let file = self.open(path, OpenMode::default())?;
+        let mut out = Vec::new();
+        let mut chunk = vec![0; 64 * 1024];
+        loop {
+            match file.read_at(&mut chunk, out.len() as u64)? {
+                0 => return Ok(out),
+                n => out.extend_from_slice(&chunk[..n]),
+            }
+        }
+    }
+
+    /// The whole content of a text file.
+    fn read_to_string(&self, path: &Path) -> io::Result<String> {
+        String::from_utf8(self.read(path)?)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not valid UTF-8"))
+    }
+
+    /// Replaces a file's content (not atomic).
+    fn write(&self, path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+        let open =
+            OpenMode { write: true, create: true, truncate: true, mode, ..Default::default() };
+        self.open(path, open)?.write_at(content, 0)
+    }
+}

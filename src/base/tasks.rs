@@ -1,0 +1,139 @@
+//! Tasks that belong to someone.
+//!
+//! Every task is spawned in a [`TaskScope`]; closing the scope cancels its tasks and waits for
+//! them, so a server that shut down has left nothing running.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tokio::sync::Notify;
+
+/// A group of tasks with one cancellation.
+#[derive(Clone, Debug, Default)]
+pub struct TaskScope(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    cancelled: AtomicBool,
+    cancel: Notify,
+    live: AtomicUsize,
+    idle: Notify,
+    panicked: AtomicUsize,
+}
+
+struct Live(Arc<Inner>);
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.panicked.fetch_add(1, Ordering::Relaxed);
+        }
+        if self.0.live.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+impl TaskScope {
+    /// An empty scope.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs `task` until it ends; it is expected to watch [`TaskScope::cancelled`] itself.
+    pub fn spawn<F>(&self, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.0.live.fetch_add(1, Ordering::AcqRel);
+        let live = Live(self.0.clone());
+        tokio::spawn(async move {
+            let _live = live;
+            task.await;
+        });
+    }
+
+    /// Runs `task` until it ends or the scope is cancelled, whichever is first.
+    pub fn spawn_abortable<F>(&self, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let scope = self.clone();
+        self.spawn(async move {
+            tokio::select! {
+                biased;
+                () = scope.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+
+    /// Runs blocking work (password hashing, slow disk) off the network threads.
+    pub async fn blocking<T, F>(&self, work: F) -> Option<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        tokio::task::spawn_blocking(work).await.ok()
+    }
+
+    /// True once the scope was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Completes when the scope is cancelled.
+    pub async fn cancelled(&self) {
+        let mut waiting = pin!(self.0.cancel.notified());
+        waiting.as_mut().enable();
+        if self.is_cancelled() {
+            return;
+        }
+        waiting.await;
+    }
+
+    /// Asks every task to stop.
+    pub fn cancel(&self) {
+        self.0.cancelled.store(true, Ordering::Release);
+        self.0.cancel.notify_waiters();
+    }
+
+    /// Completes when no task is left.
+    pub async fn wait(&self) {
+        loop {
+            let mut idle = pin!(self.0.idle.notified());
+            idle.as_mut().enable();
+            if self.live() == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// Tasks still running.
+    pub fn live(&self) -> usize {
+        self.0.live.load(Ordering::Acquire)
+    }
+
+    /// Tasks that ended in a panic.
+    pub fn panicked(&self) -> usize {
+        self.0.panicked.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn cancel_ends_and_wait_sees_it() {
+        let scope = TaskScope::new();
+        scope.spawn_abortable(std::future::pending());
+        let own = scope.clone();
+        scope.spawn(async move { own.cancelled().await });
+        assert_eq!(scope.live(), 2);
+        scope.cancel();
+        scope.wait().await;
+        assert_eq!(scope.live(), 0);
+    }
+}
