@@ -1,3 +1,6 @@
 //! Sans-io codecs: bytes in, values out. No sockets, no clock, no configuration.
 
+pub mod connect;
+pub mod info;
+pub mod parser;
 pub mod subject;
