@@ -1,1 +1,3 @@
-//! Placeholder replaced by its first module.
+//! Sans-io codecs: bytes in, values out. No sockets, no clock, no configuration.
+
+pub mod subject;
