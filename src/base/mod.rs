@@ -14,6 +14,7 @@ pub mod limits;
 pub mod lock;
 pub mod net;
 pub mod rng;
+pub mod signals;
 pub mod tasks;
 
 pub use clock::{Clock, Mono};
