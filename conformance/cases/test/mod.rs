@@ -1,0 +1,9 @@
+//! Cases of upstream's `test/` folder.
+
+mod ping;
+mod verbose;
+
+crate::collect! {
+    ping,
+    verbose,
+}
