@@ -13,8 +13,10 @@ pub mod fs;
 pub mod limits;
 pub mod lock;
 pub mod net;
+pub mod queue;
 pub mod rng;
 pub mod tasks;
+pub mod text;
 
 pub use clock::{Clock, Mono};
 pub use env::Env;
