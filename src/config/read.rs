@@ -23,8 +23,8 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Pos { file, line, col }) = &self.pos {
-            write!(f, "{file}:{line}:{col}: ")?;
+        if let Some(pos) = &self.pos {
+            write!(f, "{pos}: ")?;
         }
         f.write_str(&self.message)
     }
@@ -161,11 +161,11 @@ pub(super) struct Item<'a> {
 
 impl<'a> Item<'a> {
     pub(super) fn entry((key, value): (&'a Key, &'a Value)) -> Self {
-        Self { name: &key.name, value, pos: &key.pos, is_variable: value.from_variable }
+        Self { name: &key.name, ..Self::element(value) }
     }
 
     fn element(value: &'a Value) -> Self {
-        Self { name: "", value, pos: &value.pos, is_variable: value.from_variable }
+        Self { name: "", value, pos: &value.pos, is_variable: value.used_as_variable }
     }
 
     /// The same value, reported at another place.

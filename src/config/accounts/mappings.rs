@@ -5,6 +5,7 @@ use crate::config::go::{Plain, parse_int, quote};
 use crate::config::read::{ConfigError, Cx, Item, entries};
 use crate::conf::ValueKind;
 use crate::wire::subject;
+use crate::wire::transform::validate_mapping;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A map from subject to destinations.
@@ -101,28 +102,7 @@ fn check(source: &str, dests: &[MapDest]) -> Result<(), String> {
         if *total > 100 {
             return Err("total weight needs to be <= 100".to_owned());
         }
-        check_transform(source, &dest.subject)?;
+        validate_mapping(source, &dest.subject).map_err(|e| e.to_string())?;
     }
     Ok(())
-}
-
-/// Whether messages on `source` can be turned into `dest`, with upstream's text.
-fn check_transform(source: &str, dest: &str) -> Result<(), String> {
-    let (wild, full) = wildcards(source);
-    let (dest_wild, dest_full) = wildcards(dest);
-    let _ = wild;
-    match dest.is_empty() || (!dest_wild && full == dest_full && valid(dest)) {
-        true => Ok(()),
-        false => Err("invalid subject".to_owned()),
-    }
-}
-
-fn valid(subject: &str) -> bool {
-    subject::is_valid_subject(subject.as_bytes())
-}
-
-/// Whether there are `*` tokens, and a `>` at the end.
-fn wildcards(subject: &str) -> (bool, bool) {
-    let mut tokens = subject.split('.');
-    (tokens.clone().any(|token| token == "*"), tokens.next_back() == Some(">"))
 }
