@@ -127,7 +127,14 @@ fn run_once(case: &Case, target: &Target) -> Result<(), String> {
 fn text_is_what_runs() -> Result<(), Failed> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = source::Sources::read(root).map_err(Failed::from)?;
-    let mut written: Vec<String> = text.cases.iter().map(|case| case.signature()).collect();
+    let mut written: Vec<String> = text
+        .cases
+        .iter()
+        .map(|case| {
+            let tests: Vec<&str> = case.go_tests.iter().map(|test| test.written.as_str()).collect();
+            format!("{} {} {} {tests:?}", case.kind, case.name, case.go_file)
+        })
+        .collect();
     let mut compiled: Vec<String> = cases::cases()
         .iter()
         .map(|case| {

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+/// How a `cases!` block begins.
+const BLOCK: &str = "crate::cases! {\n";
+
 /// All cases of the tree.
 pub(crate) struct Sources {
     pub(crate) cases: Vec<SourceCase>,
@@ -40,12 +43,6 @@ pub(crate) struct GoTest {
 }
 
 impl SourceCase {
-    /// The same words that the compiled registry yields.
-    pub(crate) fn signature(&self) -> String {
-        let tests: Vec<&str> = self.go_tests.iter().map(|test| test.written.as_str()).collect();
-        format!("{} {} {} {tests:?}", self.kind, self.name, self.go_file)
-    }
-
     /// The Go tests as (file, name).
     pub(crate) fn go_test_keys(&self) -> impl Iterator<Item = (&str, &str)> {
         self.go_tests.iter().map(|test| {
@@ -65,7 +62,7 @@ impl Sources {
         let mut files = Vec::new();
         for path in rust_files(&folder)? {
             let text = read(&path)?;
-            if text.contains("\ncrate::cases! {\n") {
+            if text.starts_with(BLOCK) || text.contains(&format!("\n{BLOCK}")) {
                 files.push((path, text));
             } else {
                 // A file without cases is there for those of others.
@@ -86,7 +83,7 @@ impl Sources {
 }
 
 fn read_file(text: &str, module: &str, kit: &[u8], path: &Path) -> Result<Vec<SourceCase>, String> {
-    let (before, rest) = text.split_once("crate::cases! {\n").expect("the caller looked");
+    let (before, rest) = text.split_once(BLOCK).expect("the caller looked");
     let (block, after) = rest.split_once("\n}\n").ok_or("the cases! block does not end")?;
     let entries = parse_block(block)?;
     let items = items(&format!("{before}{after}"));
