@@ -30,6 +30,8 @@ pub enum Rank {
     Timers,
     /// Log file and its rotation.
     Logger,
+    /// The tree of an in-memory file system, which the log file may live in.
+    Disk,
     /// Leaf locks that call nothing.
     Leaf,
 }
