@@ -27,15 +27,14 @@ const GRANTED: &[(&str, &str)] = &[
     ("cli", "server"),
 ];
 
-/// Where the kind of a connection may decide: the folders of the roles, and what frames a
-/// message for each.
+/// Where, from the broker up, the kind of a connection may decide: the folders of the roles, and
+/// the fan-out, which frames a message for each.
 const ROLE_ROOMS: &[&str] = &[
     "src/conn/client/",
     "src/conn/route/",
     "src/conn/gateway/",
     "src/conn/leaf/",
     "src/conn/mqtt/",
-    "src/wire/encode",
     "src/broker/fanout",
 ];
 
@@ -119,9 +118,9 @@ fn the_kind_of_a_connection_decides_only_in_its_room() {
         ".role {",
         "(role, ",
     ];
-    // Below the wire there are no connections; what is called a kind there is something else.
+    // Below the broker there are no connections; what is called a kind there is something else.
     let concerned = |name: &str| {
-        let floors = ["src/wire/", "src/broker/", "src/conn/", "src/monitor/", "src/server/"];
+        let floors = ["src/broker/", "src/conn/", "src/monitor/", "src/server/"];
         floors.iter().any(|floor| name.starts_with(floor))
             && !ROLE_ROOMS.iter().any(|room| name.starts_with(room))
     };
