@@ -99,6 +99,7 @@ fn run_once(case: &Case, target: &Target) -> Result<(), String> {
     let cx = Cx::new(target.clone());
     let for_case = cx.clone();
     let body = case.body;
+    PANIC.with(|slot| slot.borrow_mut().take());
     let outcome = panic::catch_unwind(AssertUnwindSafe(move || match body {
         Body::Sync(function) => function(),
         Body::Async(function) => {
@@ -116,9 +117,11 @@ fn run_once(case: &Case, target: &Target) -> Result<(), String> {
         Body::Nothing => {}
     }));
     let said = PANIC.with(|slot| slot.borrow_mut().take());
-    match outcome {
-        Ok(()) => cx.unexpected_errors().map_or(Ok(()), Err),
-        Err(_) => Err(said.unwrap_or_else(|| "panicked".to_owned())),
+    match (outcome, said) {
+        (Ok(()), None) => cx.unexpected_errors().map_or(Ok(()), Err),
+        // The runtime swallows the panic of a task that the case spawned.
+        (_, Some(said)) => Err(said),
+        (Err(_), None) => Err("panicked".to_owned()),
     }
     .map_err(|message| format!("{message}\n{}", cx.logs()))
 }
@@ -127,7 +130,14 @@ fn run_once(case: &Case, target: &Target) -> Result<(), String> {
 fn text_is_what_runs() -> Result<(), Failed> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = source::Sources::read(root).map_err(Failed::from)?;
-    let mut written: Vec<String> = text.cases.iter().map(|case| case.signature()).collect();
+    let mut written: Vec<String> = text
+        .cases
+        .iter()
+        .map(|case| {
+            let tests: Vec<&str> = case.go_tests.iter().map(|test| test.written.as_str()).collect();
+            format!("{} {} {} {tests:?}", case.kind, case.name, case.go_file)
+        })
+        .collect();
     let mut compiled: Vec<String> = cases::cases()
         .iter()
         .map(|case| {

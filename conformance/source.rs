@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+/// How a `cases!` block begins.
+const BLOCK: &str = "crate::cases! {\n";
+
 /// All cases of the tree.
 pub(crate) struct Sources {
     pub(crate) cases: Vec<SourceCase>,
@@ -40,12 +43,6 @@ pub(crate) struct GoTest {
 }
 
 impl SourceCase {
-    /// The same words that the compiled registry yields.
-    pub(crate) fn signature(&self) -> String {
-        let tests: Vec<&str> = self.go_tests.iter().map(|test| test.written.as_str()).collect();
-        format!("{} {} {} {tests:?}", self.kind, self.name, self.go_file)
-    }
-
     /// The Go tests as (file, name).
     pub(crate) fn go_test_keys(&self) -> impl Iterator<Item = (&str, &str)> {
         self.go_tests.iter().map(|test| {
@@ -65,7 +62,7 @@ impl Sources {
         let mut files = Vec::new();
         for path in rust_files(&folder)? {
             let text = read(&path)?;
-            if text.contains("\ncrate::cases! {\n") {
+            if text.starts_with(BLOCK) || text.contains(&format!("\n{BLOCK}")) {
                 files.push((path, text));
             } else {
                 // A file without cases is there for those of others.
@@ -86,7 +83,7 @@ impl Sources {
 }
 
 fn read_file(text: &str, module: &str, kit: &[u8], path: &Path) -> Result<Vec<SourceCase>, String> {
-    let (before, rest) = text.split_once("crate::cases! {\n").expect("the caller looked");
+    let (before, rest) = text.split_once(BLOCK).expect("the caller looked");
     let (block, after) = rest.split_once("\n}\n").ok_or("the cases! block does not end")?;
     let entries = parse_block(block)?;
     let items = items(&format!("{before}{after}"));
@@ -330,4 +327,76 @@ fn rust_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
 
 fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"use crate::Cx;
+
+crate::cases! {
+    "test/proto_test.go",
+    wire one => ["TestA", "server/x_test.go::TestB"],
+    library two => ["TestC": "the first loop", "TestD": "the second"],
+    better three => "a-row",
+    // A comment, with "quotes".
+    not_applicable "TestE" => "a reason that \
+        goes on",
+}
+
+fn helper() -> u32 {
+    1
+}
+
+async fn one(cx: Cx) {
+    crate::exercises!("protocol", "a|b", "c");
+    helper();
+}
+
+fn two() {}
+
+async fn three(cx: Cx) {}
+"#;
+
+    fn read(text: &str) -> Vec<SourceCase> {
+        read_file(text, "test::proto", b"kit", Path::new("x.rs")).expect("it reads")
+    }
+
+    #[test]
+    fn a_file_is_understood() {
+        let cases = read(FILE);
+        let names: Vec<_> =
+            cases.iter().map(|case| (case.kind.as_str(), case.name.as_str())).collect();
+        assert_eq!(
+            names,
+            [
+                ("wire", "test::proto::one"),
+                ("library", "test::proto::two"),
+                ("better", "test::proto::three"),
+                ("not_applicable", "test::proto::TestE"),
+            ]
+        );
+        let keys: Vec<_> = cases[0].go_test_keys().collect();
+        assert_eq!(keys, [("test/proto_test.go", "TestA"), ("server/x_test.go", "TestB")]);
+        assert_eq!(cases[1].go_tests[1].assertion.as_deref(), Some("the second"));
+        assert_eq!(
+            (cases[2].note.as_str(), cases[3].note.as_str()),
+            ("a-row", "a reason that goes on")
+        );
+        let exercises = [("protocol", "a|b"), ("protocol", "c")];
+        assert!(cases[0].exercises.iter().map(|(i, k)| (i.as_str(), k.as_str())).eq(exercises));
+    }
+
+    #[test]
+    fn the_hash_is_of_what_a_case_runs() {
+        let changed = |from: &str, to: &str| -> Vec<bool> {
+            let before = read(FILE);
+            let after = read(&FILE.replace(from, to));
+            before.iter().zip(&after).map(|(a, b)| a.hash != b.hash).collect()
+        };
+        assert_eq!(changed("fn two() {}", "fn two() { () }"), [false, true, false, false]);
+        assert_eq!(changed("    1\n", "    2\n"), [true; 4]);
+        assert_eq!(changed("    1\n", "    // why\n\n    1\n"), [false; 4]);
+    }
 }

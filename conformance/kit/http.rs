@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::tls::TlsClient;
 use super::{PATIENCE, patience};
 
 /// An answer of the monitoring port.
@@ -29,23 +30,43 @@ impl Response {
     }
 }
 
-/// `GET path` from a monitoring port.
-pub(crate) async fn get(addr: SocketAddr, path: &str) -> Response {
-    let exchange = async {
-        let mut stream = TcpStream::connect(addr).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await?;
-        std::io::Result::Ok(bytes)
+/// `GET path` from a monitoring port, over TLS where that is given. `headers` are whole lines,
+/// each with its line end.
+pub(crate) async fn get(
+    addr: SocketAddr,
+    tls: Option<&TlsClient>,
+    path: &str,
+    headers: &str,
+) -> Response {
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n{headers}\r\n");
+    let answer = async {
+        let stream = TcpStream::connect(addr).await?;
+        match tls {
+            None => exchange(stream, &request).await,
+            Some(tls) => exchange(tls.handshake(stream).await?, &request).await,
+        }
     };
-    let bytes = tokio::time::timeout(patience(PATIENCE), exchange)
+    let bytes = tokio::time::timeout(patience(PATIENCE), answer)
         .await
         .unwrap_or_else(|_| panic!("GET {path}: no answer"))
         .unwrap_or_else(|error| panic!("GET {path}: {error}"));
     parse(&bytes).unwrap_or_else(|| {
         panic!("GET {path}: not an HTTP response: {:?}", String::from_utf8_lossy(&bytes))
     })
+}
+
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &str,
+) -> std::io::Result<Vec<u8>> {
+    stream.write_all(request.as_bytes()).await?;
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes).await {
+        // Go's TLS servers close without a closing alert.
+        Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => Err(error),
+        _ => Ok(bytes),
+    }
 }
 
 fn parse(bytes: &[u8]) -> Option<Response> {

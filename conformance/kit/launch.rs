@@ -18,6 +18,8 @@ pub(crate) struct Launch {
     args: Vec<String>,
     env: Vec<(String, String)>,
     config: Option<String>,
+    /// Where the configuration itself has the ports file, instead of the kit's own place.
+    ports_dir: Option<PathBuf>,
 }
 
 /// How a process ended, and what it said.
@@ -33,12 +35,19 @@ impl Launch {
     pub(super) fn new(cx: Cx) -> Self {
         let count = cx.0.logs.lock().unwrap().len();
         let name = format!("server-{}", count + 1);
-        Self { cx, name, args: Vec::new(), env: Vec::new(), config: None }
+        Self { cx, name, args: Vec::new(), env: Vec::new(), config: None, ports_dir: None }
     }
 
     /// The configuration; see [`Cx::server`] for what the kit adds.
     pub(crate) fn config(mut self, text: &str) -> Self {
         self.config = Some(text.to_owned());
+        self
+    }
+
+    /// The configuration has a `ports_file_dir` of its own, which is this; the kit's flag would
+    /// win over it.
+    pub(crate) fn ports_dir(mut self, path: &Path) -> Self {
+        self.ports_dir = Some(path.to_owned());
         self
     }
 
@@ -62,11 +71,14 @@ impl Launch {
     pub(crate) fn start(self) -> impl Future<Output = Server> {
         let at = Location::caller();
         async move {
-            let ports_dir = self.folder().join("ports");
+            let own = self.folder().join("ports");
+            let ports_dir = self.ports_dir.clone().unwrap_or_else(|| own.clone());
             std::fs::create_dir_all(&ports_dir).expect("the case's folder is writable");
             let config = self.write_config();
             let mut command = self.command(config.as_deref());
-            command.arg("--ports_file_dir").arg(&ports_dir);
+            if ports_dir == own {
+                command.arg("--ports_file_dir").arg(&own);
+            }
             let (child, log) = self.spawn(command);
             let mut server = Server::new(self.cx.clone(), child, config, log, at);
             server.ready(&ports_dir).await;

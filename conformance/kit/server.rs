@@ -148,7 +148,21 @@ impl Server {
 
     /// `GET path` on the monitoring port.
     pub(crate) async fn get(&self, path: &str) -> Response {
-        http::get(SocketAddr::from(([127, 0, 0, 1], self.port_of("monitoring"))), path).await
+        self.get_with(path, "").await
+    }
+
+    /// `GET path` with more header lines, each with its line end.
+    pub(crate) async fn get_with(&self, path: &str, headers: &str) -> Response {
+        http::get(self.monitor_addr(), None, path, headers).await
+    }
+
+    /// `GET path` on a monitoring port that speaks TLS.
+    pub(crate) async fn get_tls(&self, tls: &TlsClient, path: &str) -> Response {
+        http::get(self.monitor_addr(), Some(tls), path, "").await
+    }
+
+    fn monitor_addr(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port_of("monitoring")))
     }
 
     /// `GET path`, which must answer 200 and JSON.
