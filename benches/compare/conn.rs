@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use crate::Result;
 
 /// How long any single answer of a server may take.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where and how to connect.
 #[derive(Clone)]
@@ -143,11 +143,12 @@ impl Write for Buffered {
     }
 }
 
-/// Reads until the server's words end with `text`; an `-ERR` is an error.
+/// Reads until the server has said `text` and is at the end of a line (it may send INFO again at
+/// any time); an `-ERR` is an error.
 fn await_text(from: &mut impl Read, text: &[u8]) -> Result<()> {
     let mut seen = Vec::new();
     let mut piece = [0; 4096];
-    while !seen.ends_with(text) {
+    while !seen.ends_with(b"\r\n") || memchr::memmem::find(&seen, text).is_none() {
         let count = from.read(&mut piece).map_err(|e| format!("awaiting the server: {e}"))?;
         seen.extend_from_slice(&piece[..count]);
         if count == 0 || memchr::memmem::find(&seen, b"-ERR").is_some() {
