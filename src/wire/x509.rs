@@ -37,10 +37,15 @@ pub struct PeerCert {
     pub cert_sha256: String,
 }
 
+/// The bytes are no X.509 certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed certificate")]
+pub struct NotACertificate;
+
 impl PeerCert {
-    /// Reads a DER certificate; `None` if it is none.
-    pub fn parse(der: &[u8]) -> Option<Self> {
-        let (_, cert) = X509Certificate::from_der(der).ok()?;
+    /// Reads a DER certificate.
+    pub fn parse(der: &[u8]) -> Result<Self, NotACertificate> {
+        let (_, cert) = X509Certificate::from_der(der).map_err(|_| NotACertificate)?;
         let rdns = cert
             .subject()
             .iter_rdn()
@@ -73,7 +78,7 @@ impl PeerCert {
                 }
             }
         }
-        Some(peer)
+        Ok(peer)
     }
 
     /// The domain components in the order of the certificate, `DC=example,DC=com`; may be empty.
@@ -93,7 +98,7 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 const OID_DC: &str = "0.9.2342.19200300.100.1.25";
 
 /// Attributes Go's `pkix.Name` has a field for, in the order it writes them, and their short names.
-/// The first of the pair of flags: several values are kept (as one set), not only the last.
+/// The flag: several values are kept (as one set), not only the last.
 const KNOWN: [(&str, &str, bool); 9] = [
     ("2.5.4.6", "C", true),
     ("2.5.4.10", "O", true),
@@ -270,6 +275,6 @@ mod tests {
 
     #[test]
     fn junk_is_no_certificate() {
-        assert_eq!(PeerCert::parse(b"\x30\x82\xff\xff"), None);
+        assert_eq!(PeerCert::parse(b"\x30\x82\xff\xff"), Err(NotACertificate));
     }
 }
