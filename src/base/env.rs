@@ -5,6 +5,7 @@ use super::lock::{Mutex, Rank};
 use super::net::Net;
 use super::{Clock, Rng};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::Arc;
 
 /// Clock, randomness, file system, network and process facts. Cheap to clone.
@@ -102,6 +103,28 @@ impl Env {
     /// This process.
     pub fn pid(&self) -> u32 {
         if self.0.simulated.is_some() { 1 } else { std::process::id() }
+    }
+
+    /// How this process was called (`argv[0]`).
+    pub fn program(&self) -> String {
+        let called = match self.0.simulated {
+            Some(_) => None,
+            None => std::env::args_os().next().map(|a| a.to_string_lossy().into_owned()),
+        };
+        called.unwrap_or_else(|| "nats-server".to_owned())
+    }
+
+    /// Writes all of `bytes` to standard error; a simulated machine has none and drops them.
+    pub fn write_stderr(&self, bytes: &[u8]) -> std::io::Result<()> {
+        match self.0.simulated {
+            Some(_) => Ok(()),
+            None => std::io::stderr().lock().write_all(bytes),
+        }
+    }
+
+    /// Whether standard error is a terminal.
+    pub fn stderr_is_terminal(&self) -> bool {
+        self.0.simulated.is_none() && rustix::termios::isatty(std::io::stderr())
     }
 
     /// The machine's name.

@@ -18,7 +18,9 @@ pub enum Rank {
     AccountRegistry,
     /// One account's configuration.
     Account,
-    /// What a connection knows about itself beyond its reader.
+    /// What monitoring and timers share with a connection.
+    Client,
+    /// What delivery shares with a connection.
     ConnCtl,
     /// An account's subscriptions.
     Sublist,
@@ -30,6 +32,8 @@ pub enum Rank {
     Timers,
     /// Log file and its rotation.
     Logger,
+    /// The tree of an in-memory file system, which the log file may live in.
+    Disk,
     /// Leaf locks that call nothing.
     Leaf,
 }

@@ -21,7 +21,7 @@ pub struct MemFs(Arc<Mutex<BTreeMap<PathBuf, Node>>>);
 
 impl Default for MemFs {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Rank::Logger, BTreeMap::new())))
+        Self(Arc::new(Mutex::new(Rank::Disk, BTreeMap::new())))
     }
 }
 
@@ -101,7 +101,7 @@ impl Fs for MemFs {
         if mode.truncate {
             content.lock().clear();
         }
-        Ok(Box::new(MemFile { content, writable: mode.write }))
+        Ok(Box::new(MemFile { content, writable: mode.write || mode.append }))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
@@ -132,6 +132,9 @@ impl Fs for MemFs {
         let moved: Vec<_> = nodes.keys().filter(|p| p.starts_with(from)).cloned().collect();
         if moved.is_empty() {
             return Err(not_found());
+        }
+        if matches!((nodes.get(from), nodes.get(to)), (Some(Node::File(_)), Some(Node::Dir))) {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory));
         }
         for path in moved {
             let target = match path.strip_prefix(from) {

@@ -22,6 +22,8 @@ pub struct OpenMode {
     pub create_new: bool,
     /// Cut it to nothing.
     pub truncate: bool,
+    /// Every write goes to the end, also beside another process that appends.
+    pub append: bool,
     /// Permission bits of a created file; 0 is `0o640`.
     pub mode: u32,
 }
@@ -101,4 +103,25 @@ pub trait Fs: Send + Sync + Debug {
             OpenMode { write: true, create: true, truncate: true, mode, ..Default::default() };
         self.open(path, open)?.write_at(content, 0)
     }
+}
+
+/// What the system said about a file, in the words of C (`no such file or directory`): upstream's
+/// messages have them, and tools look for them.
+pub fn reason(error: &io::Error) -> String {
+    let known = match error.kind() {
+        io::ErrorKind::NotFound => "no such file or directory",
+        io::ErrorKind::PermissionDenied => "permission denied",
+        io::ErrorKind::IsADirectory => "is a directory",
+        io::ErrorKind::NotADirectory => "not a directory",
+        io::ErrorKind::AlreadyExists => "file exists",
+        io::ErrorKind::ConnectionRefused => "connection refused",
+        _ => "",
+    };
+    if !known.is_empty() {
+        return known.to_owned();
+    }
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
 }

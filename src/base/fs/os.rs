@@ -1,7 +1,7 @@
 //! The machine's file system.
 
 use super::{File, Fs, Metadata, OpenMode};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -10,13 +10,17 @@ use std::path::{Path, PathBuf};
 pub struct OsFs;
 
 #[derive(Debug)]
-struct OsFile(std::fs::File);
+struct OsFile {
+    file: std::fs::File,
+    /// Opened so that the kernel puts every write at the end.
+    append: bool,
+}
 
 impl File for OsFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut done = 0;
         while done < buf.len() {
-            match self.0.read_at(&mut buf[done..], offset + done as u64) {
+            match self.file.read_at(&mut buf[done..], offset + done as u64) {
                 Ok(0) => break,
                 Ok(n) => done += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -27,23 +31,26 @@ impl File for OsFile {
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(buf, offset)
+        self.file.write_all_at(buf, offset)
     }
 
     fn append(&self, buf: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(buf, self.len()?)
+        if self.append {
+            return (&self.file).write_all(buf);
+        }
+        self.file.write_all_at(buf, self.len()?)
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 }
 
@@ -53,12 +60,13 @@ impl Fs for OsFs {
         let file = std::fs::OpenOptions::new()
             .read(true)
             .write(mode.write)
+            .append(mode.append)
             .create(mode.create)
             .create_new(mode.create_new)
             .truncate(mode.truncate)
             .mode(bits)
             .open(path)?;
-        Ok(Box::new(OsFile(file)))
+        Ok(Box::new(OsFile { file, append: mode.append }))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {

@@ -4,9 +4,11 @@
 //! `&self`: a producer writes to another connection's socket from its own task.
 
 mod mem;
+mod outlet;
 mod tcp;
 
 pub use mem::MemNet;
+pub use outlet::{Collector, Outlet};
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -63,6 +65,16 @@ impl Net {
         match self {
             Self::Os => Ok(Stream::Tcp(tcp::TcpStream::connect(host, port).await?)),
             Self::Mem(net) => Ok(Stream::Mem(net.connect(port)?)),
+        }
+    }
+}
+
+impl Net {
+    /// Opens a blocking, one-way connection to a collector of log lines. There is none in memory.
+    pub fn outlet(&self, to: &Collector) -> io::Result<Outlet> {
+        match self {
+            Self::Os => Outlet::connect(to),
+            Self::Mem(_) => Err(io::Error::from(io::ErrorKind::Unsupported)),
         }
     }
 }

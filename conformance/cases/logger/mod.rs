@@ -1,0 +1,3 @@
+//! Cases of upstream's `logger/` folder.
+
+crate::collect! {}

@@ -1,0 +1,7 @@
+//! Cases of upstream's `server/` folder.
+
+mod ping;
+
+crate::collect! {
+    ping,
+}
