@@ -25,10 +25,7 @@ struct Entry {
 
 impl Default for Captured {
     fn default() -> Self {
-        Self(Arc::new(Inner {
-            lines: Mutex::new(Rank::Leaf, Vec::new()),
-            changed: Notify::new(),
-        }))
+        Self(Arc::new(Inner { lines: Mutex::new(Rank::Leaf, Vec::new()), changed: Notify::new() }))
     }
 }
 

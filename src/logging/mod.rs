@@ -233,8 +233,7 @@ impl Logger {
                 Sink::File(file) => file.reopen(&self.0.env),
                 _ => {
                     drop(output);
-                    return self
-                        .info(format_args!("File log re-open ignored, not a file logger"));
+                    return self.info(format_args!("File log re-open ignored, not a file logger"));
                 }
             }
         };

@@ -16,10 +16,7 @@ pub fn redact_secrets(proto: &[u8]) -> Vec<u8> {
 
 /// Replaces every value that `find` locates; it is given the text, where to look, and from where
 /// on nothing has been replaced, and answers with the bounds of a value.
-fn replace(
-    text: &[u8],
-    find: fn(&[u8], usize, usize) -> Option<(usize, usize)>,
-) -> Vec<u8> {
+fn replace(text: &[u8], find: fn(&[u8], usize, usize) -> Option<(usize, usize)>) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let (mut copied, mut at) = (0, 0);
     while at < text.len() {
@@ -68,8 +65,10 @@ fn value_after(text: &[u8], mut at: usize) -> Option<(usize, usize)> {
         return None;
     }
     let start = skip_quote(skip_space(at + 1));
-    let length =
-        text[start..].iter().take_while(|b| !matches!(b, b'"' | b',' | b'\r' | b'\n' | b'}')).count();
+    let length = text[start..]
+        .iter()
+        .take_while(|b| !matches!(b, b'"' | b',' | b'\r' | b'\n' | b'}'))
+        .count();
     Some((start, start + length))
 }
 

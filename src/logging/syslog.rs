@@ -80,12 +80,7 @@ impl Syslog {
 
     /// Sends a line. A lost connection is made anew once, and then again a second later at the
     /// soonest, so that a dead collector does not slow every line down.
-    pub(super) fn write(
-        &mut self,
-        env: &Env,
-        level: Level,
-        text: Arguments<'_>,
-    ) -> io::Result<()> {
+    pub(super) fn write(&mut self, env: &Env, level: Level, text: Arguments<'_>) -> io::Result<()> {
         let frame = self.frame(env.clock().wall_ns(), level, text);
         if let Some(outlet) = &self.outlet
             && outlet.send(frame.as_bytes()).is_ok()

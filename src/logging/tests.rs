@@ -123,10 +123,8 @@ async fn a_bad_target_changes_nothing() {
     assert_eq!(error.to_string(), "error opening file: open /var/log/nats.log: is a directory");
     log.reopen();
     assert!(lines.contains(Level::Info, "File log re-open ignored, not a file logger"));
-    let remote = LogOptions {
-        target: Target::RemoteSyslog("http://x".to_owned()),
-        ..Default::default()
-    };
+    let remote =
+        LogOptions { target: Target::RemoteSyslog("http://x".to_owned()), ..Default::default() };
     let error = log.reconfigure(&remote).unwrap_err();
     assert_eq!(error.to_string(), "error invalid network type: \"http\"");
 }
