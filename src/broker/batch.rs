@@ -146,17 +146,6 @@ pub struct Batch {
     in_bytes: u64,
 }
 
-/// What publishing one message came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Published {
-    /// It goes to somebody.
-    Delivered,
-    /// Nobody is there.
-    NoInterest,
-    /// The publisher may not publish there.
-    Denied,
-}
-
 /// Who publishes, as a batch needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct Publisher<'a> {
@@ -198,33 +187,44 @@ impl Batch {
         }
     }
 
-    /// The well-formedness of a subject, as cached with its match.
+    /// Counts a message in and tells who gets it; `None` when its publisher may not publish there.
     #[inline]
-    pub fn lookup(&mut self, by: &Publisher<'_>, subject: &[u8]) -> Rc<Matched> {
-        self.cache.lookup(&by.scope, subject)
+    pub fn admit(
+        &mut self,
+        by: &Publisher<'_>,
+        publication: &Publication<'_>,
+    ) -> Option<Rc<Matched>> {
+        self.in_msgs += 1;
+        self.in_bytes += publication.payload.len() as u64;
+        let mut result = self.cache.lookup(&by.scope, publication.subject);
+        if result.draw {
+            result = self.draw(by, publication);
+        }
+        let allowed =
+            result.verdict == Verdict::Allowed || reply_allowed(by, publication, &result);
+        allowed.then_some(result)
     }
 
-    /// Adds a message. `result` is what [`Batch::lookup`] said of its subject.
+    /// Adds an admitted message; tells whether anybody gets it.
     #[inline]
-    pub fn publish(
+    pub fn deliver(
         &mut self,
         by: &Publisher<'_>,
         publication: &Publication<'_>,
         result: Rc<Matched>,
-    ) -> Published {
-        self.in_msgs += 1;
-        self.in_bytes += publication.payload.len() as u64;
-        let result = if result.draw { self.draw(by, publication, result) } else { result };
-        if result.verdict != Verdict::Allowed && !reply_allowed(by, publication, &result) {
-            return Published::Denied;
-        }
+    ) -> bool {
         if result.is_empty() {
             self.recycle(result);
-            return Published::NoInterest;
+            return false;
         }
         let delivered = !only_self(by, &result);
         self.add(by, publication, result);
-        if delivered { Published::Delivered } else { Published::NoInterest }
+        delivered
+    }
+
+    /// No messages are waiting to be delivered.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
     }
 
     fn recycle(&mut self, result: Rc<Matched>) {
@@ -239,11 +239,9 @@ impl Batch {
         &mut self,
         by: &Publisher<'_>,
         publication: &Publication<'_>,
-        class: Rc<Matched>,
     ) -> Rc<Matched> {
         let mappings = by.scope.account.mappings();
         let mapped = mappings.and_then(|m| m.select(publication.subject, &mut self.rng));
-        drop(class);
         let mut matched = Matched::default();
         let target = mapped.as_deref().unwrap_or(publication.subject);
         fill_for(&by.scope, target, &mut matched);
@@ -384,7 +382,7 @@ impl Batch {
         let (mut out_msgs, mut out_bytes) = (0, 0);
         let mut touched = std::mem::take(&mut self.touched);
         for target in &mut touched {
-            let (msgs, bytes, sent) = self.deliver(by, input, target);
+            let (msgs, bytes, sent) = self.write_to(by, input, target);
             if sent == Sent::Stalled && target.endpoint.id != by.endpoint.id {
                 flushed.stalled = Some(target.endpoint.clone());
             }
@@ -447,7 +445,7 @@ impl Batch {
     }
 
     /// Formats and writes what one target gets; messages, payload bytes and what became of them.
-    fn deliver(
+    fn write_to(
         &mut self,
         by: &Publisher<'_>,
         input: &[u8],

@@ -8,7 +8,7 @@
 use super::account::{Account, Mapped};
 use super::hash::Seed;
 use super::matched::{Builder, Matched, Verdict};
-use crate::auth::permissions::Compiled;
+use crate::auth::permissions::Checker;
 use crate::base::limits::MATCH_CACHE_SLOTS;
 use crate::wire::subject;
 use std::rc::Rc;
@@ -24,14 +24,14 @@ pub struct Scope<'a> {
     /// The publisher's account.
     pub account: &'a Arc<Account>,
     /// The publisher's permissions.
-    pub permissions: Option<&'a Compiled>,
+    pub permissions: Option<&'a Checker>,
     /// Results are not kept.
     pub uncached: bool,
 }
 
 impl Scope<'_> {
-    fn permissions_id(&self) -> u32 {
-        self.permissions.map_or(0, Compiled::id)
+    fn permissions_id(&self) -> u64 {
+        self.permissions.map_or(0, Checker::id)
     }
 }
 
@@ -53,7 +53,7 @@ struct Slot {
     instance: u64,
     generation: u64,
     account: u32,
-    permissions: u32,
+    permissions: u64,
     subject: Box<[u8]>,
     result: Option<Rc<Matched>>,
 }
@@ -190,7 +190,7 @@ fn verdict(scope: &Scope<'_>, subject: &[u8]) -> Verdict {
         return Verdict::Reserved;
     }
     match scope.permissions {
-        Some(permissions) if !permissions.may_publish(subject) => Verdict::Denied,
+        Some(permissions) if !permissions.can_publish(subject) => Verdict::Denied,
         _ => Verdict::Allowed,
     }
 }

@@ -4,14 +4,13 @@ use super::hash::{Seed, Table};
 use super::hub::Hub;
 use super::outbound::Outbound;
 use super::sub::Subscription;
-use crate::auth::permissions::Compiled;
+use crate::auth::permissions::Checker;
+use crate::auth::responses::ReplyTracker;
 use crate::base::lock::{Mutex, Rank};
 use crate::base::{Mono, net::Stream};
-use hashbrown::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
-use std::time::Duration;
 
 macro_rules! close_reasons {
     ($($value:literal $name:ident $text:literal,)*) => {
@@ -157,22 +156,9 @@ struct Subs {
 /// What only connections with permissions have.
 #[derive(Debug)]
 struct Special {
-    permissions: Arc<Compiled>,
-    replies: HashMap<Box<[u8]>, Reply>,
-    pruned: Mono,
-    since_prune: u32,
+    permissions: Arc<Checker>,
+    replies: Option<ReplyTracker>,
 }
-
-#[derive(Debug)]
-struct Reply {
-    at: Mono,
-    used: i32,
-}
-
-/// Tracked replies above this many are pruned.
-const REPLY_PRUNE_COUNT: u32 = 4096;
-/// Tracked replies are pruned at least this often.
-const REPLY_PRUNE_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Endpoint {
     /// A connection over `stream`.
@@ -308,64 +294,39 @@ impl Endpoint {
         self.subs.lock().by_sid.len()
     }
 
-    /// The permissions that delivery must look at, and whether replies are tracked under them.
-    pub fn set_permissions(&self, permissions: Option<Arc<Compiled>>) {
-        let tracks = permissions.as_ref().is_some_and(|p| p.response().is_some());
+    /// The permissions that delivery must look at.
+    pub fn set_permissions(&self, permissions: Option<Arc<Checker>>, now: Mono) {
+        let special = permissions.map(|permissions| {
+            let replies = permissions.responses().map(|limits| ReplyTracker::new(limits, now));
+            Box::new(Special { permissions, replies })
+        });
+        let tracks = special.as_ref().is_some_and(|s| s.replies.is_some());
+        *self.special.lock() = special;
         self.set_flag(flag::TRACK_REPLIES, tracks);
         self.set_flag(flag::DENY_FILTER, false);
-        *self.special.lock() = permissions.map(|permissions| {
-            let (replies, pruned) = (HashMap::new(), Mono::default());
-            Box::new(Special { permissions, replies, pruned, since_prune: 0 })
-        });
     }
 
     /// Whether a message on `subject` may not be delivered to a member of `queue`.
     pub fn delivery_denied(&self, subject: &[u8], queue: &[u8]) -> bool {
+        let queue = (!queue.is_empty()).then_some(queue);
         let special = self.special.lock();
         special.as_ref().is_some_and(|s| s.permissions.denies_delivery(subject, queue))
     }
 
     /// Remembers that a request with this reply subject was delivered here.
     pub fn track_reply(&self, reply: &[u8], now: Mono) {
-        let mut special = self.special.lock();
-        let Some(special) = special.as_mut() else { return };
-        if special.permissions.may_publish(reply) {
-            return;
-        }
-        special.replies.insert(reply.into(), Reply { at: now, used: 0 });
-        special.since_prune += 1;
-        if special.since_prune > REPLY_PRUNE_COUNT
-            || now.since(special.pruned) > REPLY_PRUNE_INTERVAL
+        if let Some(special) = self.special.lock().as_deref_mut()
+            && let Some(replies) = &mut special.replies
+            && !special.permissions.can_publish(reply)
         {
-            special.prune(now);
+            replies.delivered(reply, now);
         }
     }
 
     /// Whether a publish to `subject` answers a delivered request; counts the answer.
     pub fn reply_allowed(&self, subject: &[u8], now: Mono) -> bool {
         let mut special = self.special.lock();
-        let Some(special) = special.as_mut() else { return false };
-        let Some(limits) = special.permissions.response() else { return false };
-        let Some(reply) = special.replies.get_mut(subject) else { return false };
-        reply.used += 1;
-        let spent = limits.max_msgs > 0 && reply.used > limits.max_msgs;
-        let late = limits.expires.is_some_and(|d| !d.is_zero() && now.since(reply.at) > d);
-        if spent || late {
-            special.replies.remove(subject);
-        }
-        !spent && !late
-    }
-}
-
-impl Special {
-    fn prune(&mut self, now: Mono) {
-        let Some(limits) = self.permissions.response() else { return };
-        self.replies.retain(|_, reply| {
-            let spent = limits.max_msgs > 0 && reply.used >= limits.max_msgs;
-            let late = limits.expires.is_some_and(|d| !d.is_zero() && now.since(reply.at) > d);
-            !spent && !late
-        });
-        self.since_prune = 0;
-        self.pruned = now;
+        let replies = special.as_deref_mut().and_then(|s| s.replies.as_mut());
+        replies.is_some_and(|replies| replies.allow(subject, now))
     }
 }

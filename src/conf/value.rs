@@ -1,5 +1,7 @@
 //! What a configuration file holds once parsed.
 
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// Where something stands in a configuration file.
@@ -9,8 +11,14 @@ pub struct Pos {
     pub file: Arc<str>,
     /// Line, from 1.
     pub line: u32,
-    /// Column in bytes, as upstream counts it.
+    /// Column in bytes: from 0 on the first line, from 1 on others.
     pub col: u32,
+}
+
+impl std::fmt::Display for Pos {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.col)
+    }
 }
 
 /// A value and where it stands.
@@ -18,10 +26,22 @@ pub struct Pos {
 pub struct Value {
     /// The value itself.
     pub kind: ValueKind,
-    /// Where it stands (for a variable: where it is used).
+    /// Where it stands (for a variable: where it is used). In a map, where its key stands.
     pub pos: Pos,
     /// It was written as a `$variable`.
     pub from_variable: bool,
+    /// Some `$variable` in the reach of its key named it, so that its key need not be known.
+    pub used_as_variable: bool,
+    /// A string's bytes when they are not UTF-8; [`ValueKind::String`] then has U+FFFD for each
+    /// byte that is not.
+    pub raw: Option<Box<[u8]>>,
+}
+
+impl Value {
+    /// A value as written at `pos`.
+    pub fn new(kind: ValueKind, pos: Pos) -> Self {
+        Self { kind, pos, from_variable: false, used_as_variable: false, raw: None }
+    }
 }
 
 /// The types of the language.
@@ -46,35 +66,67 @@ pub enum ValueKind {
 /// A key and where it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Key {
-    /// As written, without quotes.
+    /// As written, without quotes; U+FFFD for each byte that is not UTF-8.
     pub name: String,
     /// Where it stands.
     pub pos: Pos,
+    /// Its bytes when they are not UTF-8.
+    pub raw: Option<Box<[u8]>>,
+}
+
+impl Key {
+    /// A key as written at `pos`.
+    pub fn new(name: impl Into<String>, pos: Pos) -> Self {
+        Self { name: name.into(), pos, raw: None }
+    }
 }
 
 /// A map in the order of the file; a later entry of the same name replaced the earlier one.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Map {
     entries: Vec<(Key, Value)>,
+    /// Places in `entries` by name.
+    index: HashTable<usize>,
+    hasher: DefaultHashBuilder,
 }
 
 impl Map {
     /// The value of `name`, compared exactly.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.entries.iter().find(|(k, _)| k.name == name).map(|(_, v)| v)
+        self.find(name).map(|i| &self.entries[i].1)
+    }
+
+    /// The value of `name`, to be changed.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
+        self.find(name).map(|i| &mut self.entries[i].1)
     }
 
     /// Adds or replaces an entry.
     pub fn insert(&mut self, key: Key, value: Value) {
-        match self.entries.iter_mut().find(|(k, _)| k.name == key.name) {
-            Some(slot) => *slot = (key, value),
-            None => self.entries.push((key, value)),
+        if let Some(i) = self.find(&key.name) {
+            self.entries[i] = (key, value);
+            return;
         }
+        let hash = self.hasher.hash_one(key.name.as_str());
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        self.index
+            .insert_unique(hash, entries.len(), |&i| hasher.hash_one(entries[i].0.name.as_str()));
+        self.entries.push((key, value));
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        let hash = self.hasher.hash_one(name);
+        self.index.find(hash, |&i| self.entries[i].0.name == name).copied()
     }
 
     /// Entries in order.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &Value)> {
         self.entries.iter().map(|(k, v)| (k, v))
+    }
+
+    /// Values in order, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+        self.entries.iter_mut().map(|(_, v)| v)
     }
 
     /// Number of entries.
@@ -85,5 +137,22 @@ impl Map {
     /// Whether it has no entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+}
+
+/// Entries in order.
+impl IntoIterator for Map {
+    type Item = (Key, Value);
+    type IntoIter = std::vec::IntoIter<(Key, Value)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.into_iter()
+    }
+}
+
+/// Same entries in the same order.
+impl PartialEq for Map {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
     }
 }

@@ -5,17 +5,25 @@
 //! Go: server/opts.go, server/reload.go, main.go.
 
 pub mod accounts;
+mod authorization;
 pub mod cluster;
 pub mod gateway;
+mod go;
 pub mod jetstream;
+mod keys;
 pub mod leafnode;
 pub mod mqtt;
 pub mod operator;
 pub mod options;
+mod parse;
+mod read;
 pub mod secret;
+mod tls;
 pub mod url;
 pub mod websocket;
 
 pub use options::{Options, Unsupported, WriteTimeoutPolicy};
+pub use parse::{ConfigErrors, load, load_str};
+pub use read::{ConfigError, Warning};
 pub use secret::Secret;
 pub use url::Url;

@@ -3,3 +3,4 @@
 pub mod options;
 
 pub use options::TlsOptions;
+pub mod session;

@@ -50,6 +50,8 @@ pub struct Info {
     pub remote_account: String,
     #[serde(skip_serializing_if = "is_false")]
     pub acc_is_sys: bool,
+    #[serde(skip_serializing_if = "is_zero_u32")]
+    pub api_lvl: u32,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub xkey: String,
 }
@@ -62,12 +64,17 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
+fn is_zero_u32(n: &u32) -> bool {
+    *n == 0
+}
+
 impl Info {
     /// The whole protocol line.
     pub fn to_line(&self) -> Vec<u8> {
         let mut line = b"INFO ".to_vec();
         serde_json::to_writer(&mut line, self).expect("plain fields always serialize");
-        line.extend_from_slice(b"\r\n");
+        // The space is upstream's, and some clients were written against it.
+        line.extend_from_slice(b" \r\n");
         line
     }
 }

@@ -1,5 +1,7 @@
 //! Operator mode, JWT resolvers, auth callout, OCSP and proxies, as plain data.
 
+pub(super) mod parse;
+
 use super::Url;
 use crate::tls::TlsOptions;
 use std::collections::BTreeMap;

@@ -1,6 +1,12 @@
 //! The `accounts {}` block and subject mappings, as plain data. Users of an account are in
 //! [`super::Options::users`] and [`super::Options::nkeys`] with the account's name.
 
+mod exports;
+mod imports;
+mod links;
+pub(super) mod mappings;
+pub(super) mod parse;
+
 use crate::auth::users::Permissions;
 use std::sync::Arc;
 use std::time::Duration;
