@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
-pub(crate) use http::Response;
+pub(crate) use http::{Response, shape};
 pub(crate) use launch::{Exit, Launch};
 pub(crate) use raw::{Msg, Raw};
 pub(crate) use server::Server;
