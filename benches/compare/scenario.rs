@@ -20,6 +20,7 @@ pub struct Scenario {
     load: Load,
 }
 
+#[derive(Clone)]
 enum Load {
     Flow(Plan),
     /// Requests, perhaps beside a flow.
@@ -61,11 +62,13 @@ impl Scenario {
     pub fn run(&self, args: &Args, lane: Lane) -> Result<Vec<Sample>> {
         let settings = if lane == Lane::OursPlain { Settings::Plain } else { self.settings };
         let server = Server::start(args.binary(lane), settings)?;
-        self.drive(args, &server).map_err(|why| format!("{why}\n{}", server.log()))
+        let load =
+            if lane == Lane::OursPlain { self.load.unconfigured() } else { self.load.clone() };
+        self.drive(args, &server, &load).map_err(|why| format!("{why}\n{}", server.log()))
     }
 
-    fn drive(&self, args: &Args, server: &Server) -> Result<Vec<Sample>> {
-        match &self.load {
+    fn drive(&self, args: &Args, server: &Server, load: &Load) -> Result<Vec<Sample>> {
+        match load {
             Load::Flow(plan) => {
                 let flow = Flow::start(&server.target, plan)?;
                 let sample = self.window(args, server, || flow.count());
@@ -93,6 +96,19 @@ impl Scenario {
 
     fn window(&self, args: &Args, server: &Server, count: impl Fn() -> u64) -> Result<Sample> {
         measure::window(server.pid(), self.name, args.seconds, args.syscalls, count)
+    }
+}
+
+impl Load {
+    /// The same load for a server that maps nothing.
+    fn unconfigured(&self) -> Load {
+        let mut load = self.clone();
+        if let Load::Flow(plan) = &mut load
+            && matches!(plan.topics, Topics::Mapped(..))
+        {
+            plan.topics = one();
+        }
+        load
     }
 }
 
