@@ -80,7 +80,7 @@ impl Topics {
         match self {
             Topics::One(subject) | Topics::Mapped(_, subject) => format!("SUB {subject} 1\r\n"),
             Topics::Queue => "SUB load.queue workers 1\r\n".into(),
-            Topics::Mixed if subscriber % 2 == 0 => "SUB load.mixed.* 1\r\n".into(),
+            Topics::Mixed if subscriber.is_multiple_of(2) => "SUB load.mixed.* 1\r\n".into(),
             Topics::Mixed => {
                 (0..MIXED).map(|n| format!("SUB {} {}\r\n", self.subject(n), n + 1)).collect()
             }
