@@ -1,5 +1,7 @@
 //! The scenarios, and how one of them is run against one server.
 
+use std::sync::atomic::AtomicBool;
+
 use crate::Result;
 use crate::args::Args;
 use crate::crowd;
@@ -71,7 +73,7 @@ impl Scenario {
         match load {
             Load::Flow(plan) => {
                 let flow = Flow::start(&server.target, plan)?;
-                let sample = self.window(args, server, || flow.count());
+                let sample = self.window(args, server, &AtomicBool::default(), || flow.count());
                 flow.finish()?; // Its failure tells more than the window's.
                 Ok(vec![sample?])
             }
@@ -79,9 +81,8 @@ impl Scenario {
                 let flow = beside.as_ref().map(|plan| Flow::start(&server.target, plan));
                 let flow = flow.transpose()?;
                 let requests = Requests::start(&server.target, *in_flight)?;
-                requests.record();
                 let count = || flow.as_ref().map_or_else(|| requests.count(), Flow::count);
-                let sample = self.window(args, server, count);
+                let sample = self.window(args, server, requests.recording(), count);
                 let times = requests.finish();
                 flow.map_or(Ok(()), Flow::finish)?;
                 let (times, mut sample) = (times?, sample?);
@@ -94,8 +95,14 @@ impl Scenario {
         }
     }
 
-    fn window(&self, args: &Args, server: &Server, count: impl Fn() -> u64) -> Result<Sample> {
-        measure::window(server.pid(), self.name, args.seconds, args.syscalls, count)
+    fn window(
+        &self,
+        args: &Args,
+        server: &Server,
+        open: &AtomicBool,
+        count: impl Fn() -> u64,
+    ) -> Result<Sample> {
+        measure::window(server.pid(), self.name, args.seconds, args.syscalls, open, count)
     }
 }
 
