@@ -36,7 +36,7 @@ fn found(list: &GenericSublist<u32>, subject: &str) -> usize {
 
 fn starts_empty() {
     let list = list(&[]);
-    assert!(list.is_empty() && list.len() == 0 && list.depth() == 0);
+    assert!(list.is_empty() && list.depth() == 0);
 }
 
 fn counts_what_is_inserted() {

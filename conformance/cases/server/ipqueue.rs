@@ -103,7 +103,11 @@ fn many_producers() {
     let queue = Arc::new(Queue::default());
     let producers = [1..=100, 101..=200, 201..=300].map(|numbers| {
         let queue = queue.clone();
-        std::thread::spawn(move || numbers.for_each(|n| drop(queue.push(n).unwrap())))
+        std::thread::spawn(move || {
+            for n in numbers {
+                queue.push(n).unwrap();
+            }
+        })
     });
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut seen = BTreeSet::new();
