@@ -1,14 +1,7 @@
-//! Values as upstream's users are used to reading them.
+//! Small readings and writings of text that have no better home. Go: `server/util.go`.
 
-<<<<<<< HEAD
 use std::time::Duration;
 
-/// A duration the way Go prints it: `1h2m3.5s`, `2ms`, `1.5µs`, `0s`.
-pub fn go_duration(d: Duration) -> String {
-    let nanos = d.as_nanos();
-    if nanos == 0 {
-        return "0s".to_owned();
-=======
 /// A decimal number without sign; `None` if empty, not all digits, or too large.
 pub fn parse_i64(digits: &[u8]) -> Option<i64> {
     parse_u64(digits).and_then(|n| i64::try_from(n).ok())
@@ -18,7 +11,126 @@ pub fn parse_i64(digits: &[u8]) -> Option<i64> {
 pub fn parse_u64(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
->>>>>>> ds
+    }
+    digits.iter().try_fold(0u64, |n, b| {
+        let digit = b.is_ascii_digit().then(|| u64::from(b - b'0'))?;
+        n.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+/// `1234567` as `1,234,567`.
+pub fn comma(n: i64) -> String {
+    let digits = n.unsigned_abs().to_string();
+    let mut out = String::from(if n < 0 { "-" } else { "" });
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Major, minor and patch number of a semantic version; `None` if `text` is none.
+pub fn parse_version(text: &str) -> Option<(u64, u64, u64)> {
+    let (text, build) = text.split_once('+').map_or((text, None), |(v, b)| (v, Some(b)));
+    let (core, pre) = text.split_once('-').map_or((text, None), |(v, p)| (v, Some(p)));
+    let word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let plain = |part: &str| part == "0" || !part.starts_with('0');
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let pre_ok = |part: &str| word(part) && (!digits(part) || plain(part));
+    if !build.is_none_or(|b| b.split('.').all(word))
+        || !pre.is_none_or(|p| p.split('.').all(pre_ok))
+    {
+        return None;
+    }
+    let mut numbers =
+        core.split('.').map(|n| if plain(n) { parse_u64(n.as_bytes()) } else { None });
+    let version = (numbers.next()??, numbers.next()??, numbers.next()??);
+    numbers.next().is_none().then_some(version)
+}
+
+/// Whether `text` is a version not older than `least`; pre-release marks do not count.
+pub fn version_at_least(text: &str, least: (u64, u64, u64)) -> bool {
+    parse_version(text).is_some_and(|version| version >= least)
+}
+
+/// Why text is no `host:port`. The texts are upstream's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HostPortError {
+    /// Nothing at all.
+    #[error("no hostport specified")]
+    Empty,
+    /// The host is not separable.
+    #[error("address {address}: {reason}")]
+    Address {
+        /// What was given.
+        address: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The port is no number.
+    #[error("strconv.Atoi: parsing {0:?}: invalid syntax")]
+    Port(String),
+}
+
+const MISSING_PORT: &str = "missing port in address";
+
+/// Takes `host:port`, `[v6]:port` or a host alone apart; white space around both is dropped. The
+/// port is `default_port` if there is none, or it is 0 or -1. It is not checked for its range.
+pub fn parse_host_port(text: &str, default_port: i64) -> Result<(String, i64), HostPortError> {
+    if text.is_empty() {
+        return Err(HostPortError::Empty);
+    }
+    let with_default = format!("{text}:{default_port}");
+    let fail = |address: &str| {
+        let address = address.to_owned();
+        move |reason| HostPortError::Address { address, reason }
+    };
+    let (host, port) = match split_host_port(text) {
+        Err(reason) if reason == MISSING_PORT => {
+            split_host_port(&with_default).map_err(fail(&with_default))?
+        }
+        split => split.map_err(fail(text))?,
+    };
+    let port = port.trim();
+    let port = match port.parse().map_err(|_| HostPortError::Port(port.to_owned()))? {
+        0 | -1 => default_port,
+        port => port,
+    };
+    Ok((host.trim().to_owned(), port))
+}
+
+fn split_host_port(text: &str) -> Result<(&str, &str), &'static str> {
+    let colon = text.rfind(':').ok_or(MISSING_PORT)?;
+    let (host, before, after) = if let Some(inside) = text.strip_prefix('[') {
+        let end = inside.find(']').ok_or("missing ']' in address")? + 1;
+        if end + 1 != colon {
+            let more = text[end + 1..].starts_with(':');
+            return Err(if more { "too many colons in address" } else { MISSING_PORT });
+        }
+        (&text[1..end], &text[1..], &text[end + 1..])
+    } else if text[..colon].contains(':') {
+        return Err("too many colons in address");
+    } else {
+        (&text[..colon], text, text)
+    };
+    if before.contains('[') {
+        return Err("unexpected '[' in address");
+    }
+    if after.contains(']') {
+        return Err("unexpected ']' in address");
+    }
+    Ok((host, &text[colon + 1..]))
+}
+
+/// A duration the way Go prints it: `1h2m3.5s`, `2ms`, `1.5µs`, `0s`.
+pub fn go_duration(d: Duration) -> String {
+    let nanos = d.as_nanos();
+    if nanos == 0 {
+        return "0s".to_owned();
     }
     let fraction = |unit: u128, name: &str| {
         let (whole, rest) = (nanos / unit, nanos % unit);
@@ -53,34 +165,14 @@ pub fn parse_u64(digits: &[u8]) -> Option<u64> {
             }
         }
     }
-<<<<<<< HEAD
-=======
-    if after.contains(']') {
-        return Err("unexpected ']' in address");
-    }
-    Ok((host, &text[colon + 1..]))
->>>>>>> ds
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
-<<<<<<< HEAD
-    fn as_go_prints_them() {
-        for (nanos, text) in [
-            (0, "0s"),
-            (7, "7ns"),
-            (1_500, "1.5µs"),
-            (2_000_000, "2ms"),
-            (1_000_000_000, "1s"),
-            (61_500_000_000, "1m1.5s"),
-            (3_600_000_000_000, "1h0m0s"),
-            (60_000_000_000, "1m0s"),
-        ] {
-            assert_eq!(go_duration(Duration::from_nanos(nanos)), text);
-=======
     fn versions() {
         assert_eq!(parse_version("2.15.1-RC.1+build-7.x"), Some((2, 15, 1)));
         assert!(parse_version(crate::base::limits::COMPATIBLE_VERSION).is_some());
@@ -106,6 +198,22 @@ mod tests {
         assert_eq!(parse_host_port("[::1]:5", 4222), Ok(("::1".to_owned(), 5)));
     }
 
+    #[test]
+    fn as_go_prints_them() {
+        for (nanos, text) in [
+            (0, "0s"),
+            (7, "7ns"),
+            (1_500, "1.5µs"),
+            (2_000_000, "2ms"),
+            (1_000_000_000, "1s"),
+            (61_500_000_000, "1m1.5s"),
+            (3_600_000_000_000, "1h0m0s"),
+            (60_000_000_000, "1m0s"),
+        ] {
+            assert_eq!(go_duration(Duration::from_nanos(nanos)), text);
+        }
+    }
+
     proptest! {
         #[test]
         fn numbers(n: u64, m: i64, junk in "\\PC{0,6}") {
@@ -118,7 +226,6 @@ mod tests {
         #[test]
         fn any_host_port_is_fine(text in "[\\[\\]:a1 é]{0,8}") {
             let _ = parse_host_port(&text, 1);
->>>>>>> ds
         }
     }
 }

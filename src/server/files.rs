@@ -55,11 +55,7 @@ impl Server {
 
     fn urls(&self, scheme: &str, addr: Option<SocketAddr>) -> Vec<String> {
         let Some(addr) = addr else { return Vec::new() };
-        let ips = if addr.ip().is_unspecified() {
-            self.0.env.addresses()
-        } else {
-            vec![addr.ip()]
-        };
+        let ips = if addr.ip().is_unspecified() { self.0.env.addresses() } else { vec![addr.ip()] };
         let url = |ip: &IpAddr| format!("{scheme}://{}", SocketAddr::new(*ip, addr.port()));
         ips.iter().map(url).collect()
     }

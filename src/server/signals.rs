@@ -31,9 +31,9 @@ impl Server {
                 }
                 Signal::Hangup => {
                     if let Err(e) = self.reload().await {
-                        self.0.log.error(format_args!(
-                            "Failed to reload server configuration: {e}"
-                        ));
+                        self.0
+                            .log
+                            .error(format_args!("Failed to reload server configuration: {e}"));
                     }
                 }
             }
@@ -71,8 +71,7 @@ pub(super) fn send(env: &Env, request: &Request) -> Result<(), String> {
 
 fn find(env: &Env, wanted: &Pids) -> Result<Vec<i32>, String> {
     let running = || {
-        env.processes(PROGRAM)
-            .map_err(|_| "unable to resolve pid, try providing one".to_owned())
+        env.processes(PROGRAM).map_err(|_| "unable to resolve pid, try providing one".to_owned())
     };
     let pids = match wanted {
         Pids::Exactly(pid) => return Ok(vec![*pid]),

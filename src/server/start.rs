@@ -1,8 +1,10 @@
 //! From options to a running server.
 
 use super::{Addresses, Inner, Server};
-use crate::auth::authenticator::{Authenticator, ConnectionType, Directory, DirectoryError, Policy};
-use crate::auth::nkey::{Kind, KeyPair};
+use crate::auth::authenticator::{
+    Authenticator, ConnectionType, Directory, DirectoryError, Policy,
+};
+use crate::auth::nkey::{KeyPair, Kind};
 use crate::auth::permissions::CheckerIds;
 use crate::base::Env;
 use crate::base::limits::{COMPATIBLE_VERSION, MAX_PAYLOAD_WARN};
@@ -83,8 +85,11 @@ impl Server {
         let hub = Arc::new(Hub::new(env.clone(), log.clone(), tasks.clone()));
         let key = KeyPair::create(&env, Kind::Server);
         let id = key.public();
-        let name =
-            if options.server_name.is_empty() { id.to_string() } else { options.server_name.clone() };
+        let name = if options.server_name.is_empty() {
+            id.to_string()
+        } else {
+            options.server_name.clone()
+        };
         let system = if options.system_account.is_empty() {
             (!options.no_system_account).then_some(SYSTEM_ACCOUNT)
         } else {
@@ -215,7 +220,8 @@ pub(super) fn settings(
     ids: &CheckerIds,
     generation: u64,
 ) -> Result<Settings, StartError> {
-    let tls = options.tls.as_ref().map(|tls| crate::tls::load_server_config(env, tls)).transpose()?;
+    let tls =
+        options.tls.as_ref().map(|tls| crate::tls::load_server_config(env, tls)).transpose()?;
     let directory = Directory::new(
         &options.users,
         &options.nkeys,
@@ -231,8 +237,8 @@ pub(super) fn settings(
     let policy = Policy {
         required,
         username: options.username.clone(),
-        password: options.password.reveal().to_owned(),
-        token: options.authorization.reveal().to_owned(),
+        password: options.password.to_string(),
+        token: options.authorization.to_string(),
         no_auth_user: options.no_auth_user.clone(),
         tls_map,
         proxy_required: options.proxy_required,

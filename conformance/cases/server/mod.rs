@@ -1,14 +1,11 @@
 //! Cases of upstream's `server/` folder.
 
-<<<<<<< HEAD
-mod log;
-=======
 mod client_proxyproto;
 mod errors;
 mod gsl;
 mod headers;
 mod ipqueue;
->>>>>>> ds
+mod log;
 mod ping;
 mod rate_counter;
 mod ring;
@@ -18,15 +15,12 @@ mod subject_transform;
 mod util;
 
 crate::collect! {
-<<<<<<< HEAD
     log,
-=======
     client_proxyproto,
     errors,
     gsl,
     headers,
     ipqueue,
->>>>>>> ds
     ping,
     rate_counter,
     ring,

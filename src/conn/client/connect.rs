@@ -114,7 +114,7 @@ impl Session {
         let ctx = self.who.ctx();
         let settings = ctx.settings.load_full();
         let peer = self.who.endpoint.out.tls().and_then(|tls| {
-            tls.info().peer_certs.first().and_then(|der| PeerCert::parse(der))
+            tls.info().peer_certs.first().and_then(|der| PeerCert::parse(der).ok())
         });
         let attempt = Attempt {
             user: &options.user,
