@@ -13,9 +13,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Levels of maps and arrays, variables' contents included: what walks a value may recurse.
-const MAX_DEPTH: usize = 256;
+pub(super) const MAX_DEPTH: usize = 256;
 /// Levels of included files and of environment variables that refer to others.
-const MAX_NESTED_SOURCES: usize = 64;
+pub(super) const MAX_NESTED_SOURCES: usize = 64;
 /// Values that variables may copy in all.
 const MAX_COPIED: usize = 4 * 1024 * 1024;
 /// Bytes of a string that weigh as much as a value when copied.
