@@ -387,7 +387,7 @@ fn migrate(entry: Item<'_>, remote: &mut RemoteLeaf, cx: &mut Cx<'_>) -> Result<
             }
         }
         _ => {
-            return Err(entry.error(format!(
+            return Err(entry.placeless(format!(
                 "Expected boolean or map for jetstream_cluster_migrate, got {}",
                 entry.type_name()
             )));
