@@ -43,3 +43,11 @@ pub const LAME_DUCK_GRACE: Duration = Duration::from_secs(10);
 pub const READ_SCRATCH: usize = 256 * 1024;
 /// Read batches a connection may process before it lets others run.
 pub const BATCHES_PER_TURN: usize = 4;
+/// Tokens of a subscription with wildcards: the trie's depth, and so the stack, is bounded by it.
+pub const MAX_PATTERN_TOKENS: usize = 4096;
+/// Slots of a worker thread's match cache (a power of two).
+pub const MATCH_CACHE_SLOTS: usize = 8192;
+/// Payload tails of this many bytes and more are written from the input, not copied.
+pub const BORROW_THRESHOLD: usize = 4096;
+/// Write rounds a producer does for a target that others keep appending to.
+pub const WRITE_ROUNDS: usize = 8;

@@ -18,7 +18,9 @@ pub enum Rank {
     AccountRegistry,
     /// One account's configuration.
     Account,
-    /// What a connection knows about itself beyond its reader.
+    /// What monitoring and timers share with a connection.
+    Client,
+    /// What delivery shares with a connection.
     ConnCtl,
     /// An account's subscriptions.
     Sublist,

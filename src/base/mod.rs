@@ -13,8 +13,11 @@ pub mod fs;
 pub mod limits;
 pub mod lock;
 pub mod net;
+pub mod queue;
 pub mod rng;
+pub mod signals;
 pub mod tasks;
+pub mod text;
 
 pub use clock::{Clock, Mono};
 pub use env::Env;

@@ -1,6 +1,10 @@
 //! Sans-io codecs: bytes in, values out. No sockets, no clock, no configuration.
 
+pub mod connect;
 pub mod headers;
+pub mod info;
+pub mod parser;
 pub mod proxy_proto;
 pub mod subject;
 pub mod transform;
+pub mod x509;

@@ -1,0 +1,3 @@
+//! Cases of upstream's `conf/` folder.
+
+crate::collect! {}

@@ -1,0 +1,206 @@
+//! CONNECT: what a client wants, who it is, which account it is in.
+
+use super::session::Session;
+use super::user_label;
+use crate::auth::authenticator::{Attempt, ConnectionType, Decision, Identity as Proven, Refusal};
+use crate::broker::CloseReason;
+use crate::broker::endpoint::flag;
+use crate::logging::redact::redact_secrets;
+use crate::wire::connect::Connect;
+use crate::wire::parser::quote;
+use crate::wire::x509::PeerCert;
+use std::sync::atomic::Ordering;
+
+impl Session {
+    /// Processes a CONNECT. A refusal closes the connection.
+    pub(super) async fn connect(&mut self, json: &[u8]) {
+        if let Err(reason) = self.try_connect(json).await {
+            self.who.endpoint.close(reason);
+        }
+    }
+
+    /// The peer sent something else first: let in as `no_auth_user` if that may be.
+    pub(super) async fn connect_without_connect(&mut self) {
+        let options = self.who.ctx().settings.load().options.clone();
+        let outcome = if options.no_auth_user.is_empty() {
+            Err(Refusal::Credentials { detail: "CONNECT must come first" })
+        } else {
+            self.who.client.stop_auth_timer();
+            self.authenticate(&Connect::default()).await
+        };
+        match outcome {
+            Ok(proven) => {
+                self.enter(proven);
+                self.state.awaits_connect = false;
+            }
+            Err(refusal) => {
+                let reason = self.violation(&refusal, &Connect::default());
+                self.who.endpoint.close(reason);
+            }
+        }
+    }
+
+    async fn try_connect(&mut self, json: &[u8]) -> Result<(), CloseReason> {
+        let client = self.who.client.clone();
+        if self.who.traced() {
+            client.trace_in("CONNECT", &redact_secrets(json));
+        }
+        client.stop_auth_timer();
+        let now = self.who.hub.env.clock().now();
+        {
+            let mut ctl = client.ctl();
+            ctl.rtt = now.since(client.start).max(std::time::Duration::from_nanos(1));
+            ctl.ping_sent = now;
+        }
+        client.last.store(now.0, Ordering::Relaxed);
+        client.start_first_ping_timer();
+
+        let first = self.options.is_none();
+        let mut options = self.options.take().unwrap_or_default();
+        let merged = options.merge(json);
+        if let Err(problem) = merged {
+            client.log_error(&problem);
+            return Err(CloseReason::ProtocolViolation);
+        }
+        let supports_headers = client.ctx.info.load().headers;
+        self.state.limits.headers = supports_headers && options.headers;
+        self.state.verbose = options.verbose;
+        self.state.pedantic = options.pedantic;
+        self.state.no_responders = options.no_responders;
+        self.state.awaits_connect = false;
+        let endpoint = &self.who.endpoint;
+        endpoint.set_flag(flag::NO_ECHO, !options.echo);
+        endpoint.set_flag(flag::HEADERS, self.state.limits.headers);
+        if !first {
+            self.leave_account();
+        }
+        let proven = match self.authenticate(&options).await {
+            Ok(proven) => proven,
+            Err(refusal) => return Err(self.violation(&refusal, &options)),
+        };
+        if options.new_account || !options.account.is_empty() {
+            let refusal = Refusal::Credentials { detail: "account designation in CONNECT" };
+            return Err(self.violation(&refusal, &options));
+        }
+        self.enter(proven);
+        self.remember(&options, first);
+        let outcome = self.check_protocol(&options);
+        self.options = Some(options);
+        outcome
+    }
+
+    fn check_protocol(&self, options: &Connect) -> Result<(), CloseReason> {
+        let client = &self.who.client;
+        if !(0..=1).contains(&options.protocol) {
+            client.send_err("invalid client protocol");
+            client.log_error("invalid client protocol");
+            return Err(CloseReason::BadClientProtocolVersion);
+        }
+        if options.no_responders && !self.state.limits.headers {
+            client.send_err("no responders requires headers support");
+            client.log_error("no responders requires headers support");
+            return Err(CloseReason::NoRespondersRequiresHeaders);
+        }
+        if options.verbose {
+            if self.who.traced() {
+                client.trace_out("OK", b"");
+            }
+            self.who.endpoint.out.send_bytes(&self.who.endpoint, b"+OK\r\n");
+        }
+        Ok(())
+    }
+
+    async fn authenticate(&self, options: &Connect) -> Result<Box<Proven>, Refusal> {
+        let ctx = self.who.ctx();
+        let settings = ctx.settings.load_full();
+        let peer = self.who.endpoint.out.tls().and_then(|tls| {
+            tls.info().peer_certs.first().and_then(|der| PeerCert::parse(der).ok())
+        });
+        let attempt = Attempt {
+            user: &options.user,
+            pass: &options.pass,
+            auth_token: &options.auth_token,
+            nkey: &options.nkey,
+            sig: &options.sig,
+            proxy_sig: &options.proxy_sig,
+            nonce: self.nonce.as_bytes(),
+            peer: peer.as_ref(),
+            connection: ConnectionType::Standard,
+        };
+        match settings.authenticator.check(&attempt) {
+            Decision::Accepted(proven) => Ok(proven),
+            Decision::Refused(refusal) => Err(refusal),
+            Decision::Hash(pending) => {
+                let computed = ctx.tasks.blocking(move || pending.verify()).await;
+                computed.unwrap_or(Err(Refusal::Credentials { detail: "password check failed" }))
+            }
+        }
+    }
+
+    /// Becomes who it was proven to be.
+    fn enter(&mut self, proven: Box<Proven>) {
+        let ctx = self.who.ctx().clone();
+        let account = match &proven.account {
+            Some(name) => ctx.accounts.get_or_create(name),
+            None => ctx.accounts.global().clone(),
+        };
+        let now = ctx.hub.env.clock().now();
+        self.who.endpoint.set_permissions(proven.permissions.clone(), now);
+        self.who.account = account.clone();
+        self.who.permissions = proven.permissions.clone();
+        {
+            let mut ctl = self.who.client.ctl();
+            ctl.account = account;
+            ctl.who = proven.who;
+            ctl.permissions = proven.permissions;
+            ctl.proxy_key = proven.proxy;
+        }
+        self.who.client.set_trace();
+    }
+
+    /// What others may know of the CONNECT.
+    fn remember(&self, options: &Connect, first: bool) {
+        let mut said = Box::new(options.clone());
+        for secret in [&mut said.pass, &mut said.auth_token, &mut said.jwt, &mut said.sig] {
+            *secret = String::new();
+        }
+        {
+            let mut ctl = self.who.client.ctl();
+            ctl.said = Some(said);
+            ctl.user_label = user_label(options).map(String::into_boxed_str);
+        }
+        if first {
+            let ctx = self.who.ctx();
+            self.who.account.stats.clients.fetch_add(1, Ordering::Relaxed);
+            if options.protocol >= 1 {
+                ctx.async_info_clients.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// A second CONNECT may lead into another account: nothing is taken along.
+    fn leave_account(&mut self) {
+        let subs = self.who.endpoint.take_subs(false);
+        subs.iter().for_each(|sub| sub.close());
+        self.who.account.sublist.remove_batch(&subs);
+    }
+
+    /// Says no, the same way whatever was wrong.
+    fn violation(&self, refusal: &Refusal, options: &Connect) -> CloseReason {
+        let client = &self.who.client;
+        client.log_debug(&refusal.detail());
+        let claim = match (options.nkey.as_str(), options.user.as_str()) {
+            ("", "") if options.auth_token.is_empty() => String::new(),
+            ("", "") => " - Token \"[REDACTED]\"".to_owned(),
+            ("", user) => format!(" - User {}", quote(user.as_bytes())),
+            (nkey, _) => format!(" - Nkey {}", quote(nkey.as_bytes())),
+        };
+        client.log_error(&format!("authentication error{claim}"));
+        client.send_err("Authorization Violation");
+        match refusal {
+            Refusal::Credentials { .. } => CloseReason::AuthenticationViolation,
+            Refusal::ProxyNotTrusted => CloseReason::ProxyNotTrusted,
+            Refusal::ProxyRequired => CloseReason::ProxyRequired,
+        }
+    }
+}

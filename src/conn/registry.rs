@@ -1,0 +1,112 @@
+//! The connections of a server, open and lately closed.
+
+use super::client::{Client, Snapshot};
+use crate::base::lock::{Mutex, Rank};
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The connections of a server.
+#[derive(Debug)]
+pub struct Registry {
+    next_cid: AtomicU64,
+    total: AtomicU64,
+    clients: Mutex<HashMap<u64, Arc<Client>>>,
+    closed: Mutex<Closed>,
+}
+
+#[derive(Debug)]
+struct Closed {
+    ring: VecDeque<Arc<Snapshot>>,
+    max: usize,
+    total: u64,
+}
+
+impl Registry {
+    /// No connections; `closed_max` closed ones are remembered.
+    pub fn new(closed_max: usize) -> Self {
+        let closed = Closed { ring: VecDeque::new(), max: closed_max, total: 0 };
+        Self {
+            next_cid: AtomicU64::new(1),
+            total: AtomicU64::new(0),
+            clients: Mutex::new(Rank::ServerRegistry, HashMap::new()),
+            closed: Mutex::new(Rank::ServerRegistry, closed),
+        }
+    }
+
+    /// The id of the next connection, which counts it.
+    pub fn next_cid(&self) -> u64 {
+        self.total.fetch_add(1, Ordering::Relaxed);
+        self.next_cid.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Connections ever made.
+    pub fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Enters a connection unless there are `max` already.
+    pub fn add(&self, client: &Arc<Client>, max: Option<usize>) -> bool {
+        let mut clients = self.clients.lock();
+        let room = max.is_none_or(|max| clients.len() < max);
+        if room {
+            clients.insert(client.cid(), client.clone());
+        }
+        room
+    }
+
+    /// Takes a connection out and remembers how it ended.
+    pub fn remove(&self, cid: u64, snapshot: Option<Snapshot>) {
+        let removed = {
+            let mut clients = self.clients.lock();
+            let removed = clients.remove(&cid);
+            if clients.is_empty() {
+                *clients = HashMap::new();
+            }
+            removed
+        };
+        drop(removed);
+        if let Some(snapshot) = snapshot {
+            let mut closed = self.closed.lock();
+            closed.total += 1;
+            if closed.max == 0 {
+                return;
+            }
+            if closed.ring.len() >= closed.max {
+                closed.ring.pop_front();
+            }
+            closed.ring.push_back(Arc::new(snapshot));
+        }
+    }
+
+    /// The connection of that id.
+    pub fn get(&self, cid: u64) -> Option<Arc<Client>> {
+        self.clients.lock().get(&cid).cloned()
+    }
+
+    /// Open connections.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.clients.lock().values().cloned().collect()
+    }
+
+    /// Number of open connections.
+    pub fn len(&self) -> usize {
+        self.clients.lock().len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Closed connections that are remembered, oldest first.
+    pub fn closed(&self) -> Vec<Arc<Snapshot>> {
+        self.closed.lock().ring.iter().cloned().collect()
+    }
+
+    /// Connections ever closed.
+    pub fn total_closed(&self) -> u64 {
+        self.closed.lock().total
+    }
+}

@@ -1,0 +1,286 @@
+//! From options to a running server.
+
+use super::{Addresses, Inner, Server};
+use crate::auth::authenticator::{Authenticator, ConnectionType, Directory, DirectoryError, Policy};
+use crate::auth::nkey::{Kind, KeyPair};
+use crate::auth::permissions::CheckerIds;
+use crate::base::Env;
+use crate::base::limits::{COMPATIBLE_VERSION, MAX_PAYLOAD_WARN};
+use crate::base::tasks::TaskScope;
+use crate::broker::Hub;
+use crate::broker::account::{Accounts, Mappings, SYSTEM_ACCOUNT};
+use crate::config::options::{Mapping, Options};
+use crate::conn::{Context, Settings};
+use crate::logging::{LogError, Logger};
+use crate::tls::TlsError;
+use crate::wire::info::Info;
+use crate::wire::transform::{Transform, TransformError};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use thiserror::Error;
+use tokio::sync::Notify;
+
+/// Why a server did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// Options that ask for what this server does not have yet.
+    #[error("not supported yet: {0}")]
+    Unsupported(String),
+    /// Options that make no sense together.
+    #[error("{0}")]
+    Invalid(String),
+    /// The log.
+    #[error("{0}")]
+    Log(#[from] LogError),
+    /// Users and their permissions.
+    #[error("{0}")]
+    Users(#[from] DirectoryError),
+    /// Certificates.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+    /// Subject mappings.
+    #[error("{0}")]
+    Mapping(#[from] TransformError),
+    /// A port.
+    #[error("Error listening on port: {hostport}, \"{source}\"")]
+    Listen {
+        /// Host and port.
+        hostport: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file.
+    #[error("{what}: {source}")]
+    File {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Server {
+    /// As [`Server::start`], in an environment of the caller's.
+    pub async fn start_in(env: Env, options: Options) -> Result<Self, StartError> {
+        let log = Logger::new(&env, &options.log_options())?;
+        Self::start_with_log(env, log, options).await
+    }
+
+    /// As [`Server::start_in`], with a log that is already open.
+    pub async fn start_with_log(
+        env: Env,
+        log: Logger,
+        mut options: Options,
+    ) -> Result<Self, StartError> {
+        options.fill_defaults();
+        refuse_unsupported(&options)?;
+        let tasks = TaskScope::new();
+        let hub = Arc::new(Hub::new(env.clone(), log.clone(), tasks.clone()));
+        let key = KeyPair::create(&env, Kind::Server);
+        let id = key.public();
+        let name =
+            if options.server_name.is_empty() { id.to_string() } else { options.server_name.clone() };
+        let system = if options.system_account.is_empty() {
+            (!options.no_system_account).then_some(SYSTEM_ACCOUNT)
+        } else {
+            Some(options.system_account.as_str())
+        };
+        let accounts = Accounts::new(hub.seed, system);
+        let checker_ids = CheckerIds::default();
+        let options = Arc::new(options);
+        let settings = settings(&env, options.clone(), &checker_ids, 1)?;
+        let info = info(&options, &settings, &id.to_string(), &name);
+        let ctx = Arc::new(Context::new(hub, accounts, settings, info, tasks.clone()));
+        let server = Self(Arc::new(Inner {
+            start_wall_ns: env.clock().wall_ns(),
+            start: env.clock().now(),
+            config_load_ns: env.clock().wall_ns().into(),
+            env,
+            log,
+            ctx,
+            id,
+            name,
+            accepting: TaskScope::new(),
+            listeners: TaskScope::new(),
+            endings: TaskScope::new(),
+            tasks,
+            checker_ids,
+            addresses: Addresses::locked(),
+            ended: Notify::new(),
+            has_ended: false.into(),
+            reloading: tokio::sync::Mutex::new(()),
+        }));
+        server.say_hello();
+        server.apply(&options)?;
+        let started = server.open().await;
+        if let Err(e) = started {
+            server.shutdown().await;
+            return Err(e);
+        }
+        server.0.log.info(format_args!("Server is ready"));
+        Ok(server)
+    }
+
+    fn say_hello(&self) {
+        let (log, options) = (&self.0.log, self.options());
+        log.info(format_args!("Starting nats-server"));
+        log.info(format_args!("  Version:  {COMPATIBLE_VERSION}"));
+        log.info(format_args!("  Git:      [{}]", git_commit()));
+        log.debug(format_args!("  Go build: {}", toolchain()));
+        log.info(format_args!("  Name:     {}", self.0.name));
+        log.info(format_args!("  ID:       {}", self.0.id));
+        if !options.config_file.is_empty() {
+            let digest = &options.config_digest;
+            let digest = if digest.is_empty() { String::new() } else { format!("({digest})") };
+            log.info(format_args!("Using configuration file: {} {digest}", options.config_file));
+        }
+        if usize::try_from(options.max_payload).is_ok_and(|n| n > MAX_PAYLOAD_WARN) {
+            log.warn(format_args!(
+                "Maximum payloads over 8.00 MB are generally discouraged and could lead to poor performance"
+            ));
+        }
+        if let Some(system) = self.0.ctx.accounts.system() {
+            log.debug(format_args!("Created system account: {:?}", system.name));
+        }
+    }
+
+    /// Takes over what needs no listener: also what a reload does.
+    pub(super) fn apply(&self, options: &Options) -> Result<(), StartError> {
+        let ctx = &self.0.ctx;
+        ctx.hub.no_stall.store(options.no_fast_producer_stall, Ordering::Relaxed);
+        ctx.hub.no_match_cache.store(options.no_sublist_cache, Ordering::Relaxed);
+        ctx.accounts.global().set_mappings(mappings(&options.mappings)?);
+        for account in &options.accounts {
+            let mappings = mappings(&account.mappings)?;
+            ctx.accounts.get_or_create(&account.name).set_mappings(mappings);
+        }
+        Ok(())
+    }
+
+    async fn open(&self) -> Result<(), StartError> {
+        self.write_pid_file()?;
+        self.start_monitor().await?;
+        self.start_timers();
+        self.listen_for_clients().await?;
+        self.write_ports_file();
+        Ok(())
+    }
+
+    fn start_timers(&self) {
+        let ctx = self.0.ctx.clone();
+        self.0.listeners.spawn_abortable(async move {
+            let clock = ctx.hub.env.clock().clone();
+            let fire = |due: crate::conn::timers::Due| {
+                if let Some(client) = ctx.registry.get(due.cid) {
+                    client.fire(due);
+                }
+            };
+            ctx.timers.run(&clock, fire).await;
+        });
+    }
+}
+
+fn refuse_unsupported(options: &Options) -> Result<(), StartError> {
+    let unsupported = options.unsupported();
+    if unsupported.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = unsupported
+        .iter()
+        .map(|u| match &u.pos {
+            Some(pos) => format!("{} ({}:{}:{})", u.key, pos.file, pos.line, pos.col),
+            None => u.key.clone(),
+        })
+        .collect();
+    Err(StartError::Unsupported(names.join(", ")))
+}
+
+/// What connections take from the options.
+pub(super) fn settings(
+    env: &Env,
+    options: Arc<Options>,
+    ids: &CheckerIds,
+    generation: u64,
+) -> Result<Settings, StartError> {
+    let tls = options.tls.as_ref().map(|tls| crate::tls::load_server_config(env, tls)).transpose()?;
+    let directory = Directory::new(
+        &options.users,
+        &options.nkeys,
+        options.proxies.as_deref().unwrap_or_default(),
+        ids,
+    )?;
+    let tls_map = options.tls.as_ref().is_some_and(|tls| tls.map);
+    let required = !options.users.is_empty()
+        || !options.nkeys.is_empty()
+        || !options.username.is_empty()
+        || !options.authorization.is_empty()
+        || tls_map;
+    let policy = Policy {
+        required,
+        username: options.username.clone(),
+        password: options.password.reveal().to_owned(),
+        token: options.authorization.reveal().to_owned(),
+        no_auth_user: options.no_auth_user.clone(),
+        tls_map,
+        proxy_required: options.proxy_required,
+        mapped_types: if tls_map { vec![ConnectionType::Standard] } else { Vec::new() },
+    };
+    let authenticator = Arc::new(Authenticator::new(Arc::new(directory), policy));
+    Ok(Settings { generation, options, tls, authenticator })
+}
+
+/// The INFO that every client's own is made from.
+pub(super) fn info(options: &Options, settings: &Settings, id: &str, name: &str) -> Info {
+    let tls = options.tls.as_ref();
+    Info {
+        server_id: id.to_owned(),
+        server_name: name.to_owned(),
+        version: COMPATIBLE_VERSION.to_owned(),
+        proto: 1,
+        git_commit: git_commit().to_owned(),
+        go: toolchain().to_owned(),
+        host: options.host.clone(),
+        port: u16::try_from(options.port).unwrap_or(0),
+        headers: !options.no_header_support,
+        auth_required: settings.authenticator.required(),
+        tls_required: tls.is_some() && !options.allow_non_tls,
+        tls_verify: tls.is_some_and(|tls| tls.verify),
+        tls_available: tls.is_some() && options.allow_non_tls,
+        max_payload: i64::from(options.max_payload),
+        api_lvl: JS_API_LEVEL,
+        ..Info::default()
+    }
+}
+
+/// The JetStream API level of the compatible release; clients read it whether or not JetStream runs.
+const JS_API_LEVEL: u32 = 5;
+
+/// The commit this was built from, if the build knew it.
+pub(crate) fn git_commit() -> &'static str {
+    option_env!("NATS_SERVER_GIT_COMMIT").unwrap_or("not set")
+}
+
+/// The toolchain this was built with, where upstream names Go's.
+pub(crate) fn toolchain() -> &'static str {
+    concat!("rustc", env!("NATS_SERVER_RUSTC"))
+}
+
+/// Compiles configured mappings.
+fn mappings(configured: &[Mapping]) -> Result<Mappings, TransformError> {
+    let mut mappings = Mappings::default();
+    for mapping in configured {
+        let mut total = 0_u8;
+        let mut destinations = Vec::new();
+        for destination in mapping.dests.iter().filter(|d| d.cluster.is_empty()) {
+            if let Some(transform) = Transform::new(&mapping.source, &destination.subject)? {
+                total = total.saturating_add(destination.weight);
+                destinations.push((total, transform));
+            }
+        }
+        if !destinations.is_empty() {
+            mappings.add(mapping.source.as_bytes(), destinations);
+        }
+    }
+    Ok(mappings)
+}
