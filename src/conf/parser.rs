@@ -1,6 +1,6 @@
 //! From tokens to values (Go: conf/parse.go): nesting, variables, includes, numbers.
 
-use super::cursor::{is_digit, text};
+use super::cursor::is_digit;
 use super::digest::days;
 use super::error::ConfError;
 use super::lexer::{Lexer, Token, TokenKind};
@@ -8,13 +8,14 @@ use super::path;
 use super::value::{Key, Map, Pos, Value, ValueKind};
 use crate::base::Env;
 use std::io;
+use std::num::IntErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Levels of maps and arrays, variables' contents included: what walks a value may recurse.
-const MAX_DEPTH: usize = 256;
+pub(super) const MAX_DEPTH: usize = 256;
 /// Levels of included files and of environment variables that refer to others.
-const MAX_NESTED_SOURCES: usize = 64;
+pub(super) const MAX_NESTED_SOURCES: usize = 64;
 /// Values that variables may copy in all.
 const MAX_COPIED: usize = 4 * 1024 * 1024;
 /// Bytes of a string that weigh as much as a value when copied.
@@ -108,9 +109,8 @@ impl<'s, 'e> Parser<'s, 'e> {
             }
             TokenKind::End | TokenKind::Comment | TokenKind::CommentStart => return Ok(()),
             TokenKind::Key => {
-                let (name, raw) = split_text(&token.text);
                 let pos = self.pos_of(token);
-                self.keys.push(Key { name, pos, raw });
+                self.keys.push(Key { name: token.to_text(), pos });
                 return Ok(());
             }
             TokenKind::MapStart => return self.begin(Open::Map(Map::default()), token),
@@ -120,11 +120,7 @@ impl<'s, 'e> Parser<'s, 'e> {
                 Some(Open::Array(items)) => ValueKind::Array(items),
                 None => return Err(misplaced(token)),
             },
-            TokenKind::String => {
-                let (string, raw) = split_text(&token.text);
-                let value = Value::new(ValueKind::String(string), self.pos_of(token));
-                return self.put(Value { raw, ..value }, token);
-            }
+            TokenKind::String => ValueKind::String(token.to_text()),
             TokenKind::Integer => match integer(&token.to_text())? {
                 Some(n) => ValueKind::Integer(n),
                 // No such suffix (`1kbb`): there is no value, and its key waits for the next.
@@ -287,13 +283,6 @@ fn read(env: &Env, path: &str) -> Result<Vec<u8>, ConfError> {
     })
 }
 
-/// Text of bytes, and the bytes themselves if it does not say all.
-fn split_text(bytes: &[u8]) -> (String, Option<Box<[u8]>>) {
-    let string = text(bytes);
-    let raw = (string.as_bytes() != bytes).then(|| bytes.into());
-    (string, raw)
-}
-
 /// How much a copy of a value takes (see [`MAX_COPIED`]), and its levels.
 fn extent(value: &Value) -> (usize, usize) {
     fn sum<'v>(values: impl Iterator<Item = &'v Value>) -> (usize, usize) {
@@ -318,13 +307,18 @@ fn set_pos(value: &mut Value, pos: &Pos) {
 
 /// A whole number and its suffix; `None` for a suffix that is none. Products wrap around.
 fn integer(text: &str) -> Result<Option<i64>, ConfError> {
-    use std::num::IntErrorKind::{NegOverflow, PosOverflow};
     let end = text.find(|c| !is_digit(c) && c != '-').unwrap_or(text.len());
     let (digits, suffix) = text.split_at(end);
-    let number: i64 = digits.parse().map_err(|e: std::num::ParseIntError| match e.kind() {
-        PosOverflow | NegOverflow => ConfError::IntegerRange(text.to_owned()),
-        _ => ConfError::Integer(text.to_owned()),
-    })?;
+    let magnitude =
+        digits.strip_prefix('-').unwrap_or(digits).parse::<u64>().map_err(|e| match e.kind() {
+            IntErrorKind::PosOverflow => ConfError::IntegerRange(text.to_owned()),
+            _ => ConfError::Integer(text.to_owned()),
+        })?;
+    let number = match text.starts_with('-') {
+        true => 0_i64.checked_sub_unsigned(magnitude),
+        false => i64::try_from(magnitude).ok(),
+    };
+    let number = number.ok_or_else(|| ConfError::IntegerRange(text.to_owned()))?;
     let suffix = suffix.to_ascii_lowercase();
     let Some(unit) = suffix.chars().next() else { return Ok(Some(number)) };
     let base: i64 = match &suffix[1..] {

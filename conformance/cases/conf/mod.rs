@@ -1,3 +1,9 @@
 //! Cases of upstream's `conf/` folder.
 
-crate::collect! {}
+mod lex;
+mod parse;
+
+crate::collect! {
+    lex,
+    parse,
+}
