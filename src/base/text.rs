@@ -1,7 +1,5 @@
 //! Small readings and writings of text that have no better home. Go: `server/util.go`.
 
-use std::borrow::Cow;
-
 /// A decimal number without sign; `None` if empty, not all digits, or too large.
 pub fn parse_i64(digits: &[u8]) -> Option<i64> {
     parse_u64(digits).and_then(|n| i64::try_from(n).ok())
@@ -126,20 +124,6 @@ fn split_host_port(text: &str) -> Result<(&str, &str), &'static str> {
     Ok((host, &text[colon + 1..]))
 }
 
-/// A URL with `xxxxx` in place of its password, for logs; other text as it is.
-pub fn redact_url(text: &str) -> Cow<'_, str> {
-    let redacted = || {
-        let start = text.find("//")? + 2;
-        let authority = &text[start..];
-        let authority = &authority[..authority.find(['/', '?', '#']).unwrap_or(authority.len())];
-        let (user_info, _) = authority.rsplit_once('@')?;
-        let (user, _) = user_info.split_once(':')?;
-        let rest = &text[start + user_info.len()..];
-        Some(format!("{}{user}:xxxxx{rest}", &text[..start]))
-    };
-    redacted().map_or(Cow::Borrowed(text), Cow::Owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,20 +155,13 @@ mod tests {
         assert_eq!(parse_host_port("[::1]:5", 4222), Ok(("::1".to_owned(), 5)));
     }
 
-    #[test]
-    fn passwords_are_not_shown() {
-        assert_eq!(redact_url("nats://u:p@s@h:1/x?y@z"), "nats://u:xxxxx@h:1/x?y@z");
-        assert_eq!(redact_url("nats://u:@h"), "nats://u:xxxxx@h");
-        assert_eq!(redact_url("nats://h/a:b@c"), "nats://h/a:b@c");
-    }
-
     proptest! {
         #[test]
         fn numbers(n: u64, m: i64, junk in "\\PC{0,6}") {
             prop_assert_eq!(parse_u64(n.to_string().as_bytes()), Some(n));
             prop_assert_eq!(parse_i64(n.to_string().as_bytes()), i64::try_from(n).ok());
             prop_assert_eq!(comma(m).replace(',', ""), m.to_string());
-            let _ = (parse_u64(junk.as_bytes()), parse_version(&junk), redact_url(&junk));
+            let _ = (parse_u64(junk.as_bytes()), parse_version(&junk));
         }
 
         #[test]

@@ -1,9 +1,31 @@
 //! Cases of upstream's `server/` folder.
 
+mod client_proxyproto;
+mod errors;
+mod gsl;
+mod headers;
+mod ipqueue;
 mod log;
 mod ping;
+mod rate_counter;
+mod ring;
+mod stree;
+mod subject_fuzz;
+mod subject_transform;
+mod util;
 
 crate::collect! {
+    client_proxyproto,
+    errors,
+    gsl,
+    headers,
+    ipqueue,
     log,
     ping,
+    rate_counter,
+    ring,
+    stree,
+    subject_fuzz,
+    subject_transform,
+    util,
 }
