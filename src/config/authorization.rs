@@ -464,7 +464,7 @@ fn subject_permission(
 ) -> Result<Option<SubjectPermission>, ConfigError> {
     let ValueKind::Map(map) = item.kind() else {
         return Ok(Some(SubjectPermission {
-            allow: Some(subjects(item, queues)?),
+            allow: Some(subjects_or(item, queues, |text| item.placeless(text))?),
             deny: Vec::new(),
         }));
     };
@@ -491,6 +491,14 @@ fn subject_permission(
 
 /// One subject or a list of them. Go: parsePermSubjects.
 pub(super) fn subjects(item: Item<'_>, queues: bool) -> Result<Vec<String>, ConfigError> {
+    subjects_or(item, queues, |text| item.error(text))
+}
+
+fn subjects_or(
+    item: Item<'_>,
+    queues: bool,
+    error: impl Fn(String) -> ConfigError,
+) -> Result<Vec<String>, ConfigError> {
     let subjects = match item.kind() {
         ValueKind::String(text) => vec![text.clone()],
         ValueKind::Array(_) => item
@@ -503,13 +511,13 @@ pub(super) fn subjects(item: Item<'_>, queues: bool) -> Result<Vec<String>, Conf
             })
             .collect::<Result<_, _>>()?,
         _ => {
-            return Err(item.error(format!(
+            return Err(error(format!(
                 "Expected subject permissions to be a subject, or array of subjects, got {}",
                 item.type_name()
             )));
         }
     };
-    check_subjects(&subjects, queues).map_err(|e| item.error(e))?;
+    check_subjects(&subjects, queues).map_err(error)?;
     Ok(subjects)
 }
 

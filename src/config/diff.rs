@@ -498,6 +498,6 @@ mod tests {
             "port: 1, authorization { users: [{user: a}] }",
             "config reload not supported for NoAuthUser: old=a, new=",
         );
-        check("port: 1", "port: 1\ncluster { port: 5 }", ":2:2: \"cluster\" is not supported yet");
+        check("port: 1", "port: 1\ncluster { port: 5 }", ":2:1: \"cluster\" is not supported yet");
     }
 }

@@ -124,8 +124,10 @@ fn field(
 }
 
 fn remotes(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Vec<RemoteGateway>, ConfigError> {
-    let items = item
-        .array_or(|| format!("Expected gateways field to be an array, got {}", item.type_name()))?;
+    let items = item.array().map_err(|_| {
+        let got = item.type_name();
+        item.placeless(format!("Expected gateways field to be an array, got {got}"))
+    })?;
     let mut remotes = Vec::with_capacity(items.len());
     for item in items {
         let map = item.map_or(|| {

@@ -287,12 +287,9 @@ fn remotes(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Vec<RemoteLeaf>, ConfigErr
             }
             cx.check_with(|cx| remote_field(entry, &mut remote, cx));
         }
-        match remote.check_proxy() {
-            Ok(warning) => cx.warnings.extend(warning.map(|text| proxy.error(text))),
-            Err(e) => {
-                cx.error(proxy.error(e));
-                continue;
-            }
+        if let Err(e) = remote.check_proxy() {
+            cx.error(proxy.error(e));
+            continue;
         }
         if !names.insert(remote.describe(false)) {
             cx.error(last.error(format!("duplicate remote {}", remote.describe(true))));
@@ -387,7 +384,7 @@ fn migrate(entry: Item<'_>, remote: &mut RemoteLeaf, cx: &mut Cx<'_>) -> Result<
             }
         }
         _ => {
-            return Err(entry.error(format!(
+            return Err(entry.placeless(format!(
                 "Expected boolean or map for jetstream_cluster_migrate, got {}",
                 entry.type_name()
             )));
@@ -456,10 +453,10 @@ impl RemoteLeaf {
         format!("urls=[{}], account={}{tail}", urls.join(" "), quote(account))
     }
 
-    /// Refuses a proxy that cannot work; warns of one without effect.
-    pub(super) fn check_proxy(&self) -> Result<Option<&'static str>, String> {
+    /// Refuses a proxy that cannot work. (2.15.1 says nothing of one without effect.)
+    pub(super) fn check_proxy(&self) -> Result<(), String> {
         if self.proxy.url.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         let url = Url::parse(&self.proxy.url).map_err(|e| format!("invalid proxy URL: {e}"))?;
         if url.scheme != "http" && url.scheme != "https" {
@@ -486,19 +483,6 @@ impl RemoteLeaf {
                 url.with_secrets()
             ));
         }
-        let websocket = |url: &Url| url.scheme == "ws" || url.scheme == "wss";
-        let count = self.urls.iter().filter(|url| websocket(url)).count();
-        Ok(match count {
-            _ if self.urls.len() == count => None,
-            0 => Some(
-                "proxy configuration will be ignored: proxy settings only apply to WebSocket \
-                 connections (ws:// or wss://), but all configured URLs use TCP connections \
-                 (nats://)",
-            ),
-            _ => Some(
-                "proxy configuration will only be used for WebSocket URLs: proxy settings do not \
-                 apply to TCP connections (nats://)",
-            ),
-        })
+        Ok(())
     }
 }

@@ -21,6 +21,7 @@ mod parse;
 mod read;
 pub mod secret;
 pub mod signal;
+pub mod states;
 mod tls;
 pub mod url;
 pub mod validate;

@@ -187,6 +187,11 @@ impl<'a> Item<'a> {
         ConfigError { pos: Some(self.pos.clone()), message: message.into() }
     }
 
+    /// An error that, as upstream has it, names no place.
+    pub(super) fn placeless(self, message: impl Into<String>) -> ConfigError {
+        ConfigError { pos: None, message: message.into() }
+    }
+
     pub(super) fn type_name(self) -> &'static str {
         go::type_name(&self.value.kind)
     }

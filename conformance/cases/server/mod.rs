@@ -21,6 +21,7 @@ crate::collect! {
     gsl,
     headers,
     ipqueue,
+    log,
     ping,
     rate_counter,
     ring,

@@ -187,7 +187,7 @@ fn jetstream(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Option<AccountJetStream>
             "enabled" | "enable" => return Ok(Some(AccountJetStream::default())),
             "disabled" | "disable" => return Ok(None),
             _ => {
-                return Err(item.error(format!(
+                return Err(item.placeless(format!(
                     "Expected 'enabled' or 'disabled' for string value, got '{text}'"
                 )));
             }
@@ -196,7 +196,7 @@ fn jetstream(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Option<AccountJetStream>
         _ => {
             let got = item.type_name();
             let message = format!("Expected map, bool or string to define JetStream, got {got}");
-            return Err(item.error(message));
+            return Err(item.placeless(message));
         }
     };
     let mut limits = AccountJetStream::default();

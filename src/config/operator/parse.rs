@@ -188,6 +188,8 @@ fn resolver_map(
     };
     if dir.dir.is_empty() {
         cx.error(item.error("dir has no value and needs to point to a directory"));
+        // Upstream goes on to make it.
+        cx.error(item.error("mkdir : no such file or directory"));
     } else if cx.env.fs().metadata(Path::new(&dir.dir)).is_ok_and(|m| !m.is_dir) {
         cx.error(item.error("dir needs to point to an accessible directory"));
     }
