@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::launch::{Process, complete};
 use super::log::Log;
 use super::tls::TlsClient;
-use super::wait::fail;
+use super::wait::{eventually, fail};
 use super::{Cx, PATIENCE, Raw, Response, http, patience};
 
 /// A running server; killed when dropped.
@@ -176,6 +176,17 @@ impl Server {
 
     pub(crate) async fn subsz(&self, query: &str) -> Value {
         self.json(&format!("/subsz?{query}")).await
+    }
+
+    /// Waits until a connection is listed as closed for this reason; a client sees the end of its
+    /// connection before the list does.
+    #[track_caller]
+    pub(crate) fn closed_for<'a>(&'a self, reason: &'a str) -> impl Future<Output = ()> + 'a {
+        eventually(PATIENCE, async move || {
+            let closed = self.connz("state=closed").await;
+            let connections = closed["connections"].as_array();
+            connections.into_iter().flatten().any(|connection| connection["reason"] == reason)
+        })
     }
 
     // --- the log
