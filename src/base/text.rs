@@ -1,7 +1,14 @@
-//! Small readings and writings of text that have no better home. Go: `server/util.go`.
+//! Values as upstream's users are used to reading them.
 
-use std::borrow::Cow;
+<<<<<<< HEAD
+use std::time::Duration;
 
+/// A duration the way Go prints it: `1h2m3.5s`, `2ms`, `1.5µs`, `0s`.
+pub fn go_duration(d: Duration) -> String {
+    let nanos = d.as_nanos();
+    if nanos == 0 {
+        return "0s".to_owned();
+=======
 /// A decimal number without sign; `None` if empty, not all digits, or too large.
 pub fn parse_i64(digits: &[u8]) -> Option<i64> {
     parse_u64(digits).and_then(|n| i64::try_from(n).ok())
@@ -11,141 +18,69 @@ pub fn parse_i64(digits: &[u8]) -> Option<i64> {
 pub fn parse_u64(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
+>>>>>>> ds
     }
-    digits.iter().try_fold(0u64, |n, b| {
-        let digit = b.is_ascii_digit().then(|| u64::from(b - b'0'))?;
-        n.checked_mul(10)?.checked_add(digit)
-    })
-}
-
-/// `1234567` as `1,234,567`.
-pub fn comma(n: i64) -> String {
-    let digits = n.unsigned_abs().to_string();
-    let mut out = String::from(if n < 0 { "-" } else { "" });
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
+    let fraction = |unit: u128, name: &str| {
+        let (whole, rest) = (nanos / unit, nanos % unit);
+        let digits = unit.ilog10() as usize;
+        let rest = format!("{rest:0digits$}");
+        match rest.trim_end_matches('0') {
+            "" => format!("{whole}{name}"),
+            rest => format!("{whole}.{rest}{name}"),
         }
-        out.push(digit);
-    }
-    out
-}
-
-/// Major, minor and patch number of a semantic version; `None` if `text` is none.
-pub fn parse_version(text: &str) -> Option<(u64, u64, u64)> {
-    let (text, build) = text.split_once('+').map_or((text, None), |(v, b)| (v, Some(b)));
-    let (core, pre) = text.split_once('-').map_or((text, None), |(v, p)| (v, Some(p)));
-    let word = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
-    let plain = |part: &str| part == "0" || !part.starts_with('0');
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    let pre_ok = |part: &str| word(part) && (!digits(part) || plain(part));
-    if !build.is_none_or(|b| b.split('.').all(word))
-        || !pre.is_none_or(|p| p.split('.').all(pre_ok))
-    {
-        return None;
-    }
-    let mut numbers =
-        core.split('.').map(|n| if plain(n) { parse_u64(n.as_bytes()) } else { None });
-    let version = (numbers.next()??, numbers.next()??, numbers.next()??);
-    numbers.next().is_none().then_some(version)
-}
-
-/// Whether `text` is a version not older than `least`; pre-release marks do not count.
-pub fn version_at_least(text: &str, least: (u64, u64, u64)) -> bool {
-    parse_version(text).is_some_and(|version| version >= least)
-}
-
-/// Why text is no `host:port`. The texts are upstream's.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HostPortError {
-    /// Nothing at all.
-    #[error("no hostport specified")]
-    Empty,
-    /// The host is not separable.
-    #[error("address {address}: {reason}")]
-    Address {
-        /// What was given.
-        address: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// The port is no number.
-    #[error("strconv.Atoi: parsing {0:?}: invalid syntax")]
-    Port(String),
-}
-
-const MISSING_PORT: &str = "missing port in address";
-
-/// Takes `host:port`, `[v6]:port` or a host alone apart; white space around both is dropped. The
-/// port is `default_port` if there is none, or it is 0 or -1. It is not checked for its range.
-pub fn parse_host_port(text: &str, default_port: i64) -> Result<(String, i64), HostPortError> {
-    if text.is_empty() {
-        return Err(HostPortError::Empty);
-    }
-    let with_default = format!("{text}:{default_port}");
-    let fail = |address: &str| {
-        let address = address.to_owned();
-        move |reason| HostPortError::Address { address, reason }
-    };
-    let (host, port) = match split_host_port(text) {
-        Err(reason) if reason == MISSING_PORT => {
-            split_host_port(&with_default).map_err(fail(&with_default))?
+    match nanos {
+        n if n < 1_000 => format!("{n}ns"),
+        n if n < 1_000_000 => fraction(1_000, "µs"),
+        n if n < 1_000_000_000 => fraction(1_000_000, "ms"),
+        _ => {
+            let secs = d.as_secs();
+            let (hours, minutes) = (secs / 3600, secs / 60 % 60);
+            let rest = Duration::new(secs % 60, d.subsec_nanos());
+            let seconds = if rest.as_secs() == 0 && rest.subsec_nanos() > 0 {
+                let digits = format!("{:09}", rest.subsec_nanos());
+                format!("0.{}s", digits.trim_end_matches('0'))
+            } else if rest.subsec_nanos() == 0 {
+                format!("{}s", rest.as_secs())
+            } else {
+                let digits = format!("{:09}", rest.subsec_nanos());
+                format!("{}.{}s", rest.as_secs(), digits.trim_end_matches('0'))
+            };
+            match (hours, minutes) {
+                (0, 0) => seconds,
+                (0, m) => format!("{m}m{seconds}"),
+                (h, m) => format!("{h}h{m}m{seconds}"),
+            }
         }
-        split => split.map_err(fail(text))?,
-    };
-    let port = port.trim();
-    let port = match port.parse().map_err(|_| HostPortError::Port(port.to_owned()))? {
-        0 | -1 => default_port,
-        port => port,
-    };
-    Ok((host.trim().to_owned(), port))
-}
-
-fn split_host_port(text: &str) -> Result<(&str, &str), &'static str> {
-    let colon = text.rfind(':').ok_or(MISSING_PORT)?;
-    let (host, before, after) = if let Some(inside) = text.strip_prefix('[') {
-        let end = inside.find(']').ok_or("missing ']' in address")? + 1;
-        if end + 1 != colon {
-            let more = text[end + 1..].starts_with(':');
-            return Err(if more { "too many colons in address" } else { MISSING_PORT });
-        }
-        (&text[1..end], &text[1..], &text[end + 1..])
-    } else if text[..colon].contains(':') {
-        return Err("too many colons in address");
-    } else {
-        (&text[..colon], text, text)
-    };
-    if before.contains('[') {
-        return Err("unexpected '[' in address");
     }
+<<<<<<< HEAD
+=======
     if after.contains(']') {
         return Err("unexpected ']' in address");
     }
     Ok((host, &text[colon + 1..]))
-}
-
-/// A URL with `xxxxx` in place of its password, for logs; other text as it is.
-pub fn redact_url(text: &str) -> Cow<'_, str> {
-    let redacted = || {
-        let start = text.find("//")? + 2;
-        let authority = &text[start..];
-        let authority = &authority[..authority.find(['/', '?', '#']).unwrap_or(authority.len())];
-        let (user_info, _) = authority.rsplit_once('@')?;
-        let (user, _) = user_info.split_once(':')?;
-        let rest = &text[start + user_info.len()..];
-        Some(format!("{}{user}:xxxxx{rest}", &text[..start]))
-    };
-    redacted().map_or(Cow::Borrowed(text), Cow::Owned)
+>>>>>>> ds
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
+<<<<<<< HEAD
+    fn as_go_prints_them() {
+        for (nanos, text) in [
+            (0, "0s"),
+            (7, "7ns"),
+            (1_500, "1.5µs"),
+            (2_000_000, "2ms"),
+            (1_000_000_000, "1s"),
+            (61_500_000_000, "1m1.5s"),
+            (3_600_000_000_000, "1h0m0s"),
+            (60_000_000_000, "1m0s"),
+        ] {
+            assert_eq!(go_duration(Duration::from_nanos(nanos)), text);
+=======
     fn versions() {
         assert_eq!(parse_version("2.15.1-RC.1+build-7.x"), Some((2, 15, 1)));
         assert!(parse_version(crate::base::limits::COMPATIBLE_VERSION).is_some());
@@ -171,25 +106,19 @@ mod tests {
         assert_eq!(parse_host_port("[::1]:5", 4222), Ok(("::1".to_owned(), 5)));
     }
 
-    #[test]
-    fn passwords_are_not_shown() {
-        assert_eq!(redact_url("nats://u:p@s@h:1/x?y@z"), "nats://u:xxxxx@h:1/x?y@z");
-        assert_eq!(redact_url("nats://u:@h"), "nats://u:xxxxx@h");
-        assert_eq!(redact_url("nats://h/a:b@c"), "nats://h/a:b@c");
-    }
-
     proptest! {
         #[test]
         fn numbers(n: u64, m: i64, junk in "\\PC{0,6}") {
             prop_assert_eq!(parse_u64(n.to_string().as_bytes()), Some(n));
             prop_assert_eq!(parse_i64(n.to_string().as_bytes()), i64::try_from(n).ok());
             prop_assert_eq!(comma(m).replace(',', ""), m.to_string());
-            let _ = (parse_u64(junk.as_bytes()), parse_version(&junk), redact_url(&junk));
+            let _ = (parse_u64(junk.as_bytes()), parse_version(&junk));
         }
 
         #[test]
         fn any_host_port_is_fine(text in "[\\[\\]:a1 é]{0,8}") {
             let _ = parse_host_port(&text, 1);
+>>>>>>> ds
         }
     }
 }

@@ -21,7 +21,7 @@ fn write_value(out: &mut String, value: &Value) {
         ValueKind::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
         ValueKind::Integer(n) => push(out, format_args!("{n}")),
         ValueKind::Float(x) => write_float(out, *x),
-        ValueKind::String(s) => write_string(out, bytes(s, &value.raw)),
+        ValueKind::String(s) => write_string(out, s),
         ValueKind::DateTime(seconds) => write_date_time(out, *seconds),
         ValueKind::Array(items) => {
             out.push('[');
@@ -39,21 +39,17 @@ fn write_value(out: &mut String, value: &Value) {
 
 fn write_map(out: &mut String, map: &Map) {
     let mut entries: Vec<_> = map.iter().collect();
-    entries.sort_by_key(|(key, _)| bytes(&key.name, &key.raw));
+    entries.sort_by_key(|(key, _)| key.name.as_str());
     out.push('{');
     for (i, (key, value)) in entries.into_iter().enumerate() {
         if i > 0 {
             out.push(',');
         }
-        write_string(out, bytes(&key.name, &key.raw));
+        write_string(out, &key.name);
         out.push(':');
         write_value(out, value);
     }
     out.push('}');
-}
-
-fn bytes<'a>(text: &'a str, raw: &'a Option<Box<[u8]>>) -> &'a [u8] {
-    raw.as_deref().unwrap_or(text.as_bytes())
 }
 
 /// The shortest digits that read back the same; an exponent outside of 1e-6 to 1e21.
@@ -67,27 +63,22 @@ fn write_float(out: &mut String, x: f64) {
     }
 }
 
-fn write_string(out: &mut String, bytes: &[u8]) {
+fn write_string(out: &mut String, text: &str) {
     out.push('"');
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '"' => out.push_str("\\\""),
-                '\\' => out.push_str("\\\\"),
-                '\u{8}' => out.push_str("\\b"),
-                '\u{c}' => out.push_str("\\f"),
-                '\n' => out.push_str("\\n"),
-                '\r' => out.push_str("\\r"),
-                '\t' => out.push_str("\\t"),
-                // Safe inside of HTML and JavaScript too.
-                '\0'..='\x1f' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                    push(out, format_args!("\\u{:04x}", c as u32));
-                }
-                c => out.push(c),
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            // Also safe inside of HTML and JavaScript.
+            '\0'..='\x1f' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                push(out, format_args!("\\u{:04x}", c as u32));
             }
-        }
-        for _ in chunk.invalid() {
-            out.push_str("\\ufffd");
+            c => out.push(c),
         }
     }
     out.push('"');

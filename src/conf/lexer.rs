@@ -728,7 +728,6 @@ impl<'a> Lexer<'a> {
             '\n' | '\r' | END | '}' | ';' | ',' | ' ' | '\t' => {
                 self.emit_and_return(TokenKind::Integer)
             }
-            c if is_digit(c) => self.emit_and_return(TokenKind::Integer),
             _ => self.bare_string(),
         }
     }

@@ -1,6 +1,6 @@
 //! From tokens to values (Go: conf/parse.go): nesting, variables, includes, numbers.
 
-use super::cursor::{is_digit, text};
+use super::cursor::is_digit;
 use super::digest::days;
 use super::error::ConfError;
 use super::lexer::{Lexer, Token, TokenKind};
@@ -108,9 +108,8 @@ impl<'s, 'e> Parser<'s, 'e> {
             }
             TokenKind::End | TokenKind::Comment | TokenKind::CommentStart => return Ok(()),
             TokenKind::Key => {
-                let (name, raw) = split_text(&token.text);
                 let pos = self.pos_of(token);
-                self.keys.push(Key { name, pos, raw });
+                self.keys.push(Key { name: token.to_text(), pos });
                 return Ok(());
             }
             TokenKind::MapStart => return self.begin(Open::Map(Map::default()), token),
@@ -120,11 +119,7 @@ impl<'s, 'e> Parser<'s, 'e> {
                 Some(Open::Array(items)) => ValueKind::Array(items),
                 None => return Err(misplaced(token)),
             },
-            TokenKind::String => {
-                let (string, raw) = split_text(&token.text);
-                let value = Value::new(ValueKind::String(string), self.pos_of(token));
-                return self.put(Value { raw, ..value }, token);
-            }
+            TokenKind::String => ValueKind::String(token.to_text()),
             TokenKind::Integer => match integer(&token.to_text())? {
                 Some(n) => ValueKind::Integer(n),
                 // No such suffix (`1kbb`): there is no value, and its key waits for the next.
@@ -285,13 +280,6 @@ fn read(env: &Env, path: &str) -> Result<Vec<u8>, ConfError> {
         path: path.to_owned(),
         reason: path::reason(&e),
     })
-}
-
-/// Text of bytes, and the bytes themselves if it does not say all.
-fn split_text(bytes: &[u8]) -> (String, Option<Box<[u8]>>) {
-    let string = text(bytes);
-    let raw = (string.as_bytes() != bytes).then(|| bytes.into());
-    (string, raw)
 }
 
 /// How much a copy of a value takes (see [`MAX_COPIED`]), and its levels.

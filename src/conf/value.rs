@@ -32,15 +32,12 @@ pub struct Value {
     pub from_variable: bool,
     /// Some `$variable` in the reach of its key named it, so that its key need not be known.
     pub used_as_variable: bool,
-    /// A string's bytes when they are not UTF-8; [`ValueKind::String`] then has U+FFFD for each
-    /// byte that is not.
-    pub raw: Option<Box<[u8]>>,
 }
 
 impl Value {
     /// A value as written at `pos`.
     pub fn new(kind: ValueKind, pos: Pos) -> Self {
-        Self { kind, pos, from_variable: false, used_as_variable: false, raw: None }
+        Self { kind, pos, from_variable: false, used_as_variable: false }
     }
 }
 
@@ -53,7 +50,7 @@ pub enum ValueKind {
     Integer(i64),
     /// A number with a fraction.
     Float(f64),
-    /// A string, quoted or bare.
+    /// A string, quoted or bare; U+FFFD for each byte that is not UTF-8.
     String(String),
     /// An ISO 8601 date, as seconds since the Unix epoch.
     DateTime(i64),
@@ -70,15 +67,6 @@ pub struct Key {
     pub name: String,
     /// Where it stands.
     pub pos: Pos,
-    /// Its bytes when they are not UTF-8.
-    pub raw: Option<Box<[u8]>>,
-}
-
-impl Key {
-    /// A key as written at `pos`.
-    pub fn new(name: impl Into<String>, pos: Pos) -> Self {
-        Self { name: name.into(), pos, raw: None }
-    }
 }
 
 /// A map in the order of the file; a later entry of the same name replaced the earlier one.

@@ -136,7 +136,6 @@ fn field(entry: Item<'_>, options: &mut Options, cx: &mut Cx<'_>) -> Result<(), 
         "cluster_advertise" | "advertise" => cluster.advertise = entry.text()?,
         "no_advertise" => {
             cluster.no_advertise = entry.boolean()?;
-            options.in_config.insert("Cluster.NoAdvertise");
         }
         "connect_retries" => cluster.connect_retries = entry.int()?,
         "connect_backoff" => cluster.connect_backoff = entry.boolean()?,
@@ -247,7 +246,7 @@ pub(super) fn compression(
                         for rtt in entry.array()? {
                             let rtt = GoDuration::parse(rtt.string()?);
                             let rtt = rtt.map_err(|e| entry.error(e))?;
-                            compression.rtt_thresholds.push(rtt.to_std());
+                            compression.rtt_thresholds.push(GoDuration(rtt.0.max(0)).to_std());
                         }
                     }
                     _ if entry.is_variable => {}

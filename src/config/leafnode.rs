@@ -204,7 +204,6 @@ fn field(entry: Item<'_>, options: &mut Options, cx: &mut Cx<'_>) -> Result<(), 
         "leafnode_advertise" | "advertise" => leaf.advertise = entry.text()?,
         "no_advertise" => {
             leaf.no_advertise = entry.boolean()?;
-            options.in_config.insert("LeafNode.NoAdvertise");
         }
         "min_version" | "minimum_version" => {
             let version = entry.string()?;

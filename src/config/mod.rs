@@ -7,6 +7,8 @@
 pub mod accounts;
 mod authorization;
 pub mod cluster;
+pub mod diff;
+pub mod flags;
 pub mod gateway;
 mod go;
 pub mod jetstream;
@@ -18,10 +20,14 @@ pub mod options;
 mod parse;
 mod read;
 pub mod secret;
+pub mod signal;
 mod tls;
 pub mod url;
+pub mod validate;
 pub mod websocket;
 
+pub use diff::reload_diff;
+pub use flags::{CliError, Command, parse_args, reread, tls_usage, usage};
 pub use options::{Options, Unsupported, WriteTimeoutPolicy};
 pub use parse::{ConfigErrors, load, load_str};
 pub use read::{ConfigError, Warning};

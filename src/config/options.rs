@@ -6,6 +6,7 @@
 
 use super::accounts::{AccountOptions, Mapping};
 use super::cluster::ClusterOptions;
+use super::flags::Flags;
 use super::gateway::GatewayOptions;
 use super::jetstream::JetStreamOptions;
 use super::leafnode::LeafNodeOptions;
@@ -17,7 +18,7 @@ use crate::auth::users::{NkeyUser, Permissions, User};
 use crate::base::limits;
 use crate::conf::Pos;
 use crate::tls::TlsOptions;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -217,11 +218,8 @@ pub struct Options {
     pub ocsp_cache: Option<OcspCacheOptions>,
     /// Trusted proxies (public nkeys); `None` without a `proxies {}` block.
     pub proxies: Option<Vec<String>>,
-    /// Switches set in the configuration file.
-    pub in_config: BTreeSet<&'static str>,
-    /// Switches set on the command line, with their value.
-    pub in_cmd_line: BTreeMap<&'static str, bool>,
     pub(super) unsupported: Vec<Unsupported>,
+    pub(super) flags: Flags,
 }
 
 impl Options {
@@ -318,9 +316,8 @@ impl Options {
             ocsp: None,
             ocsp_cache: None,
             proxies: None,
-            in_config: BTreeSet::new(),
-            in_cmd_line: BTreeMap::new(),
             unsupported: Vec::new(),
+            flags: Flags::default(),
         }
     }
 

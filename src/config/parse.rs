@@ -194,39 +194,22 @@ fn simple(
 
 fn logging(key: &str, item: Item<'_>, options: &mut Options) -> Result<bool, ConfigError> {
     match key {
-        "debug" => {
-            options.debug = item.boolean()?;
-            options.in_config.insert("Debug");
-        }
-        "trace" => {
-            options.trace = item.boolean()?;
-            options.in_config.insert("Trace");
-        }
+        "debug" => options.debug = item.boolean()?,
+        "trace" => options.trace = item.boolean()?,
         "trace_verbose" => {
             options.trace_verbose = item.boolean()?;
             options.trace = options.trace_verbose;
-            options.in_config.extend(["TraceVerbose", "Trace"]);
         }
         "trace_headers" => {
             options.trace_headers = item.boolean()?;
             options.trace = options.trace_headers;
-            options.in_config.extend(["TraceHeaders", "Trace"]);
         }
-        "logtime" => {
-            options.logtime = item.boolean()?;
-            options.in_config.insert("Logtime");
-        }
-        "logtime_utc" => {
-            options.logtime_utc = item.boolean()?;
-            options.in_config.insert("LogtimeUTC");
-        }
+        "logtime" => options.logtime = item.boolean()?,
+        "logtime_utc" => options.logtime_utc = item.boolean()?,
         "logfile" | "log_file" => options.log_file = item.text()?,
         "logfile_size_limit" | "log_size_limit" => options.log_size_limit = item.integer()?,
         "logfile_max_num" | "log_max_num" => options.log_max_files = item.integer()?,
-        "syslog" => {
-            options.syslog = item.boolean()?;
-            options.in_config.insert("Syslog");
-        }
+        "syslog" => options.syslog = item.boolean()?,
         "remote_syslog" => options.remote_syslog = item.text()?,
         "max_traced_msg_len" => options.max_traced_msg_len = item.int()?,
         "connect_error_reports" => options.connect_error_reports = item.int()?,
@@ -317,7 +300,7 @@ fn security(
         // Read before all others.
         "system_account" | "system" => {}
         "no_system_account" | "no_system" | "no_sys_acc" => {
-            options.no_system_account = item.boolean()?;
+            options.no_system_account = item.boolean()?
         }
         "tls" => {
             let tls = tls::block(item, tls::Context::Client, cx)?;

@@ -11,12 +11,11 @@
 mod capture;
 mod file;
 mod line;
-mod redact;
+pub mod redact;
 pub mod syslog;
 mod zone;
 
 pub use capture::Captured;
-pub use redact::redact_secrets;
 pub use zone::Zone;
 
 use crate::base::lock::{Mutex, Rank};

@@ -31,7 +31,9 @@ impl Server {
         if options.ports_file_dir.is_empty() {
             return None;
         }
-        let name = format!("{}_{}.ports", self.0.env.program(), self.0.env.pid());
+        let program = self.0.env.program();
+        let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{program}_{}.ports", self.0.env.pid());
         Some(Path::new(&options.ports_file_dir).join(name))
     }
 

@@ -9,9 +9,10 @@ use crate::base::limits::{COMPATIBLE_VERSION, MAX_PAYLOAD_WARN};
 use crate::base::tasks::TaskScope;
 use crate::broker::Hub;
 use crate::broker::account::{Accounts, Mappings, SYSTEM_ACCOUNT};
-use crate::config::options::{Mapping, Options};
+use crate::config::accounts::Mapping;
+use crate::config::options::Options;
 use crate::conn::{Context, Settings};
-use crate::logging::{LogError, Logger};
+use crate::logging::{LogError, LogOptions, Logger, Target};
 use crate::tls::TlsError;
 use crate::wire::info::Info;
 use crate::wire::transform::{Transform, TransformError};
@@ -50,6 +51,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// What happened was logged.
+    #[error("the server could not start, see its log")]
+    Logged,
     /// A file.
     #[error("{what}: {source}")]
     File {
@@ -63,7 +67,7 @@ pub enum StartError {
 impl Server {
     /// As [`Server::start`], in an environment of the caller's.
     pub async fn start_in(env: Env, options: Options) -> Result<Self, StartError> {
-        let log = Logger::new(&env, &options.log_options())?;
+        let log = Logger::new(&env, &log_options(&options))?;
         Self::start_with_log(env, log, options).await
     }
 
@@ -160,10 +164,18 @@ impl Server {
 
     async fn open(&self) -> Result<(), StartError> {
         self.write_pid_file()?;
-        self.start_monitor().await?;
+        self.refuse_monitor()?;
         self.start_timers();
         self.listen_for_clients().await?;
         self.write_ports_file();
+        Ok(())
+    }
+
+    fn refuse_monitor(&self) -> Result<(), StartError> {
+        let options = self.options();
+        if options.http_port != 0 || options.https_port != 0 {
+            return Err(StartError::Unsupported("http_port".to_owned()));
+        }
         Ok(())
     }
 
@@ -264,6 +276,34 @@ pub(crate) fn git_commit() -> &'static str {
 /// The toolchain this was built with, where upstream names Go's.
 pub(crate) fn toolchain() -> &'static str {
     concat!("rustc", env!("NATS_SERVER_RUSTC"))
+}
+
+/// Where the log goes and what it holds.
+pub(super) fn log_options(options: &Options) -> LogOptions {
+    let target = if options.no_log {
+        Target::None
+    } else if !options.log_file.is_empty() {
+        Target::File {
+            path: options.log_file.clone().into(),
+            size_limit: u64::try_from(options.log_size_limit).unwrap_or(0),
+            max_files: usize::try_from(options.log_max_files).unwrap_or(0),
+        }
+    } else if !options.remote_syslog.is_empty() {
+        Target::RemoteSyslog(options.remote_syslog.clone())
+    } else if options.syslog {
+        Target::Syslog
+    } else {
+        Target::Stderr
+    };
+    LogOptions {
+        target,
+        time: options.logtime,
+        utc: options.logtime_utc,
+        debug: options.debug,
+        trace: options.trace,
+        trace_verbose: options.trace_verbose,
+        ..LogOptions::default()
+    }
 }
 
 /// Compiles configured mappings.

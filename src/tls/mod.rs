@@ -1,6 +1,12 @@
 //! TLS by rustls; nothing outside this module names rustls configuration types.
 
+mod load;
+mod names;
 pub mod options;
-
-pub use options::TlsOptions;
+mod pem;
+pub mod pinned;
 pub mod session;
+
+pub use load::{TlsError, check_names, load_client_config, load_server_config, warnings};
+pub use names::{cipher_name, help_text, parse_min_version, version_name};
+pub use options::TlsOptions;

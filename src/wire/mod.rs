@@ -7,3 +7,4 @@ pub mod parser;
 pub mod proxy_proto;
 pub mod subject;
 pub mod transform;
+pub mod x509;

@@ -140,8 +140,8 @@ pub fn matches(literal: &[u8], pattern: &[u8]) -> bool {
 /// A pattern token that merely *begins* with `*` (`*foo`) matches any token that is not itself a
 /// wildcard, as upstream has it.
 pub fn subset_match(subject: &[u8], pattern: &[u8]) -> bool {
-    let (mut have, mut want) = (tokens(subject), tokens(pattern));
-    while let Some(token) = want.next() {
+    let mut have = tokens(subject);
+    for token in tokens(pattern) {
         let Some(actual) = have.next() else { return false };
         if token.is_empty() {
             return false;

@@ -1,3 +1,11 @@
 //! Cases of upstream's `logger/` folder.
 
-crate::collect! {}
+mod log;
+mod syslog;
+mod syslog_windows;
+
+crate::collect! {
+    log,
+    syslog,
+    syslog_windows,
+}

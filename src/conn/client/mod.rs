@@ -152,6 +152,11 @@ impl Client {
         self.endpoint.close(reason);
     }
 
+    /// Makes it look at changed settings now, not at its next message.
+    pub fn wake(&self) {
+        self.endpoint.wake();
+    }
+
     /// Sends an error line.
     pub fn send_err(&self, text: &str) {
         if self.traced() {

@@ -203,8 +203,7 @@ fn is_place_holder(token: &str) -> bool {
 }
 
 /// Checks an account or stream mapping from `source` to `destination`; an empty destination is
-/// fine. `left` and `right` are refused here as upstream refuses them, although
-/// [`Transform::new`] knows them.
+/// fine. Stricter than [`Transform::new`] about white space, and with texts of its own.
 pub fn validate_mapping(source: &str, destination: &str) -> Result<(), TransformError> {
     if destination.is_empty() {
         return Ok(());
@@ -215,11 +214,7 @@ pub fn validate_mapping(source: &str, destination: &str) -> Result<(), Transform
             return Err(TransformError::destination(DestinationError::InvalidSubject, token));
         }
         if is_call(token) {
-            let known = |(f, words): &(Function, &[&str])| {
-                !matches!(f, Function::Cut(Cut::Left | Cut::Right))
-                    && arguments(token, words).is_some()
-            };
-            if !FUNCTIONS.iter().any(known) {
+            if !FUNCTIONS.iter().any(|(_, words)| arguments(token, words).is_some()) {
                 return Err(TransformError::destination(DestinationError::UnknownFunction, token));
             }
         } else if token == ">" {

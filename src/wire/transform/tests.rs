@@ -71,10 +71,8 @@ fn validating_a_mapping() {
     assert_eq!(text("a..b"), "invalid mapping destination: invalid transform");
     assert_eq!(text(">.b"), "invalid mapping destination: invalid transform in b");
     assert_eq!(text("a b"), "invalid mapping destination: invalid transform");
-    assert_eq!(
-        text("{{left(1,2)}}"),
-        "invalid mapping destination: unknown function in {{left(1,2)}}"
-    );
+    assert_eq!(text("{{x(1)}}"), "invalid mapping destination: unknown function in {{x(1)}}");
+    assert_eq!(validate_mapping("*", "{{left(1,2)}}.{{x{{Wildcard(1)}}"), Ok(()));
 }
 
 #[test]
