@@ -194,9 +194,9 @@ pub(super) fn simple_block(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Authorizat
 
 /// The block's map. Upstream trips over anything else twice.
 fn readable<'a>(item: Item<'a>, cx: &mut Cx<'_>) -> Result<&'a Map, ConfigError> {
-    item.map().or_else(|e| {
+    item.map().map_err(|e| {
         cx.error(e);
-        Err(item.error(NIL))
+        item.error(NIL)
     })
 }
 
@@ -339,15 +339,8 @@ fn leaf_users(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Vec<User>, ConfigError>
 
 /// Upper-case names of connection types, sorted and without repeats.
 fn connection_types(item: Item<'_>, cx: &mut Cx<'_>) -> Vec<String> {
-    const KNOWN: [&str; 7] = [
-        "STANDARD",
-        "WEBSOCKET",
-        "LEAFNODE",
-        "LEAFNODE_WS",
-        "MQTT",
-        "MQTT_WS",
-        "IN_PROCESS",
-    ];
+    const KNOWN: [&str; 7] =
+        ["STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS"];
     let names = cx.strings("allowed connection types", item).unwrap_or_default();
     let (known, unknown): (BTreeSet<_>, Vec<_>) = names
         .iter()
@@ -413,9 +406,7 @@ fn callout(item: Item<'_>, cx: &mut Cx<'_>) -> Result<AuthCallout, ConfigError> 
         return Err(last.error("Authorization callouts require an issuer to be specified"));
     }
     if callout.auth_users.is_empty() {
-        return Err(
-            last.error("Authorization callouts require authorized users to be specified")
-        );
+        return Err(last.error("Authorization callouts require authorized users to be specified"));
     }
     Ok(callout)
 }
@@ -553,9 +544,10 @@ pub(super) fn check_subjects(subjects: &[String], queues: bool) -> Result<(), St
 
 /// `allow_responses {}`. Go: parseAllowResponses.
 fn responses(item: Item<'_>, cx: &mut Cx<'_>) -> Option<ResponsePermission> {
-    let map = cx.check(item.map_or(|| {
-        "error parsing response permissions, expected a boolean or a map".to_owned()
-    }))?;
+    let map =
+        cx.check(item.map_or(|| {
+            "error parsing response permissions, expected a boolean or a map".to_owned()
+        }))?;
     let mut response = RESPONSES;
     for entry in entries(map) {
         match entry.key().as_str() {

@@ -75,8 +75,7 @@ pub(super) fn parse(
     gateway: &mut GatewayOptions,
     cx: &mut Cx<'_>,
 ) -> Result<(), ConfigError> {
-    let map =
-        item.map_or(|| format!("Expected gateway to be a map, got {}", item.type_name()))?;
+    let map = item.map_or(|| format!("Expected gateway to be a map, got {}", item.type_name()))?;
     for entry in entries(map) {
         cx.check_with(|cx| field(entry, gateway, cx));
     }

@@ -298,8 +298,7 @@ fn nested<'a>(entry: Item<'a>, what: &str) -> Result<&'a Map, ConfigError> {
 /// A duration whose error, as upstream has it, names no place.
 fn placeless(typed: Item<'_>, cx: &mut Cx<'_>) -> Result<Duration, ConfigError> {
     let duration = GoDuration::parse(typed.string()?);
-    let duration =
-        cx.check(duration.map_err(|message| ConfigError { pos: None, message }));
+    let duration = cx.check(duration.map_err(|message| ConfigError { pos: None, message }));
     Ok(duration.unwrap_or_default().to_std())
 }
 

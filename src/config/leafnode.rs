@@ -373,11 +373,7 @@ fn remote_field(
     Ok(())
 }
 
-fn migrate(
-    entry: Item<'_>,
-    remote: &mut RemoteLeaf,
-    cx: &mut Cx<'_>,
-) -> Result<(), ConfigError> {
+fn migrate(entry: Item<'_>, remote: &mut RemoteLeaf, cx: &mut Cx<'_>) -> Result<(), ConfigError> {
     let key = "leader_migrate_delay";
     match entry.kind() {
         ValueKind::Bool(migrate) => remote.jetstream_cluster_migrate = *migrate,
@@ -398,8 +394,7 @@ fn migrate(
 }
 
 fn proxy(entry: Item<'_>, proxy: &mut LeafProxy, cx: &mut Cx<'_>) -> Result<(), ConfigError> {
-    let map =
-        entry.map_or(|| format!("Expected proxy to be a map, got {}", entry.type_name()))?;
+    let map = entry.map_or(|| format!("Expected proxy to be a map, got {}", entry.type_name()))?;
     for entry in entries(map) {
         match entry.key().as_str() {
             "url" => proxy.url = entry.text()?,
@@ -425,8 +420,8 @@ fn expand_path(cx: &Cx<'_>, path: &str) -> Result<String, String> {
         let name = &rest[at + 1..];
         let braced = name.strip_prefix('{').and_then(|n| n.split_once('}'));
         let word = |c: char| !(c == '_' || c.is_ascii_alphanumeric());
-        let (name, after) = braced
-            .unwrap_or_else(|| name.split_at(name.find(word).unwrap_or(name.len())));
+        let (name, after) =
+            braced.unwrap_or_else(|| name.split_at(name.find(word).unwrap_or(name.len())));
         expanded.push_str(&cx.env.var(name).unwrap_or_default());
         rest = after;
     }
@@ -463,8 +458,7 @@ impl RemoteLeaf {
         if self.proxy.url.is_empty() {
             return Ok(());
         }
-        let url =
-            Url::parse(&self.proxy.url).map_err(|e| format!("invalid proxy URL: {e}"))?;
+        let url = Url::parse(&self.proxy.url).map_err(|e| format!("invalid proxy URL: {e}"))?;
         if url.scheme != "http" && url.scheme != "https" {
             let scheme = &url.scheme;
             return Err(format!("proxy URL scheme must be http or https, got: {scheme}"));
@@ -476,8 +470,9 @@ impl RemoteLeaf {
             return Err("proxy timeout must be >= 0".to_owned());
         }
         if self.proxy.username.is_empty() != self.proxy.password.is_empty() {
-            return Err("proxy username and password must both be specified or both be empty"
-                .to_owned());
+            return Err(
+                "proxy username and password must both be specified or both be empty".to_owned()
+            );
         }
         let secure = self.urls.iter().find(|url| url.scheme == "wss");
         if let (Some(url), None, false) = (secure, &self.tls, self.tls_required) {

@@ -185,7 +185,9 @@ fn simple(
             }
         }
         "proxy_protocol" => options.proxy_protocol = item.boolean()?,
-        "disable_sublist_cache" | "no_sublist_cache" => options.no_sublist_cache = item.boolean()?,
+        "disable_sublist_cache" | "no_sublist_cache" => {
+            options.no_sublist_cache = item.boolean()?
+        }
         "no_header_support" => options.no_header_support = item.boolean()?,
         _ => return Ok(false),
     }

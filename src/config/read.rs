@@ -140,7 +140,8 @@ impl<'e> Cx<'e> {
                 Some(strings)
             }
             _ => {
-                let message = format!("error parsing {field}: unsupported type {}", item.type_name());
+                let message =
+                    format!("error parsing {field}: unsupported type {}", item.type_name());
                 self.error(item.error(message));
                 None
             }

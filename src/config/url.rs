@@ -83,8 +83,7 @@ impl Url {
 /// One URL; `what` names its kind in the error.
 pub(super) fn single(item: Item<'_>, what: &str) -> Result<Url, ConfigError> {
     let text = item.string()?.trim();
-    Url::parse(text)
-        .map_err(|_| item.error(format!("error parsing {what} url [{}]", quote(text))))
+    Url::parse(text).map_err(|_| item.error(format!("error parsing {what} url [{}]", quote(text))))
 }
 
 /// A list of URLs; repeated ones are dropped with a warning.

@@ -67,11 +67,7 @@ pub(super) fn parse(
     Ok(())
 }
 
-fn field(
-    entry: Item<'_>,
-    ws: &mut WebsocketOptions,
-    cx: &mut Cx<'_>,
-) -> Result<(), ConfigError> {
+fn field(entry: Item<'_>, ws: &mut WebsocketOptions, cx: &mut Cx<'_>) -> Result<(), ConfigError> {
     match entry.key().as_str() {
         "listen" => Listen { host: ws.host, port: ws.port } = listen(entry)?,
         "port" => ws.port = entry.int()?,
@@ -117,14 +113,9 @@ fn handshake_timeout(entry: Item<'_>) -> Result<Duration, ConfigError> {
     }
 }
 
-fn headers(
-    entry: Item<'_>,
-    ws: &mut WebsocketOptions,
-    cx: &mut Cx<'_>,
-) -> Result<(), ConfigError> {
-    let map = entry.map_or(|| {
-        format!("error parsing headers: unsupported type {}", entry.type_name())
-    })?;
+fn headers(entry: Item<'_>, ws: &mut WebsocketOptions, cx: &mut Cx<'_>) -> Result<(), ConfigError> {
+    let map = entry
+        .map_or(|| format!("error parsing headers: unsupported type {}", entry.type_name()))?;
     ws.headers.clear();
     for header in entries(map) {
         let value = header.text().map_err(|_| {

@@ -66,7 +66,7 @@ fn serve(env: &Env, options: Options) -> ExitCode {
             Err(e) => return fail(&env, &e),
         };
         let no_signals = options.no_sigs;
-        let server = match Server::start_in(env.clone(), options).await {
+        let server = match Box::pin(Server::start_in(env.clone(), options)).await {
             Ok(server) => server,
             Err(StartError::Logged) => return ExitCode::FAILURE,
             Err(e) => return fail(&env, &e),

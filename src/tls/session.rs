@@ -172,8 +172,11 @@ impl TlsSession {
             Some(rustls::ProtocolVersion::TLSv1_2) => "1.2",
             _ => "",
         };
-        let cipher_suite =
-            state.conn.negotiated_cipher_suite().map(|s| cipher_name(s.suite())).unwrap_or_default();
+        let cipher_suite = state
+            .conn
+            .negotiated_cipher_suite()
+            .map(|s| cipher_name(s.suite()))
+            .unwrap_or_default();
         let peer_certs =
             state.conn.peer_certificates().unwrap_or_default().iter().map(|c| c.to_vec()).collect();
         SessionInfo { version: version.to_owned(), cipher_suite, peer_certs }
@@ -194,7 +197,9 @@ impl State {
             let before = rest.len();
             self.conn.read_tls(&mut rest)?;
             self.conn.process_new_packets().map_err(tls_error)?;
-            if rest.len() == before || self.conn.process_new_packets().map_err(tls_error)?.plaintext_bytes_to_read() > 0 {
+            if rest.len() == before
+                || self.conn.process_new_packets().map_err(tls_error)?.plaintext_bytes_to_read() > 0
+            {
                 break;
             }
         }

@@ -10,7 +10,10 @@ use std::time::Duration;
 pub(super) fn parse(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Vec<Export>, ConfigError> {
     let items =
         item.array_or(|| format!("Exports should be an array, got {}", item.type_name()))?;
-    Ok(items.into_iter().filter_map(|item| cx.check_with(|cx| export(item, cx)).flatten()).collect())
+    Ok(items
+        .into_iter()
+        .filter_map(|item| cx.check_with(|cx| export(item, cx)).flatten())
+        .collect())
 }
 
 /// Keys of an export as far as read.

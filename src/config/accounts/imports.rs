@@ -74,11 +74,7 @@ fn import(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Option<Import>, ConfigError
     })
 }
 
-fn field<'a>(
-    entry: Item<'a>,
-    draft: &mut Draft<'a>,
-    cx: &mut Cx<'_>,
-) -> Result<(), ConfigError> {
+fn field<'a>(entry: Item<'a>, draft: &mut Draft<'a>, cx: &mut Cx<'_>) -> Result<(), ConfigError> {
     let non_stream = "Detected allow_trace directive on a non-stream";
     match entry.key().as_str() {
         "stream" => {
@@ -119,9 +115,8 @@ fn field<'a>(
 }
 
 fn source(item: Item<'_>, what: &str, cx: &mut Cx<'_>) -> Result<Source, ConfigError> {
-    let map = item.map_or(|| {
-        format!("{what} entry should be an account map, got {}", item.type_name())
-    })?;
+    let map =
+        item.map_or(|| format!("{what} entry should be an account map, got {}", item.type_name()))?;
     let mut source = Source { account: String::new(), subject: String::new() };
     for entry in entries(map) {
         match entry.key().as_str() {

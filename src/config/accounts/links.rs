@@ -10,9 +10,8 @@ use crate::wire::subject;
 /// Checks the links of all accounts; errors stand at the block, as upstream has them.
 pub(super) fn check(item: Item<'_>, options: &Options, cx: &mut Cx<'_>) {
     let global = !options.mappings.is_empty();
-    let known = |name: &str| {
-        global && name == "$G" || options.accounts.iter().any(|a| a.name == name)
-    };
+    let known =
+        |name: &str| global && name == "$G" || options.accounts.iter().any(|a| a.name == name);
     let accounts = || options.accounts.iter();
     let mut report = |message: Option<String>| {
         if let Some(message) = message {
@@ -41,13 +40,15 @@ fn check_export<'a>(
     known: impl Fn(&str) -> bool + 'a,
 ) -> impl Iterator<Item = String> + 'a {
     let names = export.accounts.iter().flatten();
-    let missing = names.filter(move |name| !known(name.as_str())).map(move |name| {
-        format!("{} account not defined for {what} export", quote(name))
-    });
+    let missing = names
+        .filter(move |name| !known(name.as_str()))
+        .map(move |name| format!("{} account not defined for {what} export", quote(name)));
     let invalid = !subject::is_valid_subject(export.subject.as_bytes());
-    missing.chain(invalid.then(|| {
-        format!("Error adding {what} export {}: invalid subject", quote(&export.subject))
-    }))
+    missing.chain(
+        invalid.then(|| {
+            format!("Error adding {what} export {}: invalid subject", quote(&export.subject))
+        }),
+    )
 }
 
 fn check_import(import: &Import, what: &str, known: impl Fn(&str) -> bool) -> Option<String> {

@@ -1,9 +1,9 @@
 //! Subject mappings. Go: parseAccountMappings, Account.AddWeightedMappings.
 
 use super::{MapDest, Mapping};
+use crate::conf::ValueKind;
 use crate::config::go::{Plain, parse_int, quote};
 use crate::config::read::{ConfigError, Cx, Item, entries};
-use crate::conf::ValueKind;
 use crate::wire::subject;
 use crate::wire::transform::validate_mapping;
 use std::collections::{BTreeMap, BTreeSet};

@@ -103,11 +103,7 @@ fn account(
     Ok(())
 }
 
-fn fields<'a>(
-    map: &'a Map,
-    account: &mut AccountOptions,
-    cx: &mut Cx<'_>,
-) -> Option<Users<'a>> {
+fn fields<'a>(map: &'a Map, account: &mut AccountOptions, cx: &mut Cx<'_>) -> Option<Users<'a>> {
     let mut found = None;
     for entry in entries(map) {
         let path = |key: &str| format!("accounts.{}.{key}", account.name);
@@ -183,10 +179,7 @@ fn limits(item: Item<'_>, cx: &mut Cx<'_>) -> Result<AccountLimits, ConfigError>
 }
 
 /// Go: parseJetStreamForAccount.
-fn jetstream(
-    item: Item<'_>,
-    cx: &mut Cx<'_>,
-) -> Result<Option<AccountJetStream>, ConfigError> {
+fn jetstream(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Option<AccountJetStream>, ConfigError> {
     let map = match item.kind() {
         ValueKind::Bool(true) => return Ok(Some(AccountJetStream::default())),
         ValueKind::Bool(false) => return Ok(None),
@@ -231,9 +224,8 @@ fn jetstream(
             }
             "max_ack_pending" => limits.max_ack_pending = count()?,
             "cluster_traffic" => {
-                let traffic = entry
-                    .string()
-                    .map_err(|_| wrong("either 'system' or 'owner' string value"))?;
+                let traffic =
+                    entry.string().map_err(|_| wrong("either 'system' or 'owner' string value"))?;
                 limits.traffic_in_account = match traffic {
                     "system" | "" => false,
                     "owner" => true,

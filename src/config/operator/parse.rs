@@ -74,11 +74,7 @@ fn is_jwt(text: &str) -> bool {
 }
 
 /// `trusted_keys`.
-pub(in crate::config) fn trusted(
-    item: Item<'_>,
-    operator: &mut OperatorOptions,
-    cx: &mut Cx<'_>,
-) {
+pub(in crate::config) fn trusted(item: Item<'_>, operator: &mut OperatorOptions, cx: &mut Cx<'_>) {
     let Some(trusted) = cx.strings("trusted", item) else { return };
     for key in trusted.iter().filter(|key| !keys::is_public(Role::Operator, key)) {
         let key = quote(key);
@@ -94,9 +90,8 @@ pub(in crate::config) fn preload(
     operator: &mut OperatorOptions,
     cx: &mut Cx<'_>,
 ) -> Result<(), ConfigError> {
-    let map = item.map_or(|| {
-        "preload should be a map of account_public_key:account_jwt".to_owned()
-    })?;
+    let map =
+        item.map_or(|| "preload should be a map of account_public_key:account_jwt".to_owned())?;
     for entry in entries(map) {
         match entry.string() {
             Err(_) => cx.error(entry.error("preload map value should be a string JWT")),
@@ -120,9 +115,7 @@ pub(in crate::config) fn resolver(
         ValueKind::Map(map) => resolver_map(item, map, cx)?,
         _ => {
             let got = item.type_name();
-            return Err(
-                item.error(format!("error parsing operator resolver, wrong type {got}"))
-            );
+            return Err(item.error(format!("error parsing operator resolver, wrong type {got}")));
         }
     };
     match operator.resolver {
@@ -207,10 +200,7 @@ fn resolver_map(
 }
 
 /// `ocsp`.
-pub(in crate::config) fn ocsp(
-    item: Item<'_>,
-    cx: &mut Cx<'_>,
-) -> Result<OcspOptions, ConfigError> {
+pub(in crate::config) fn ocsp(item: Item<'_>, cx: &mut Cx<'_>) -> Result<OcspOptions, ConfigError> {
     let map = match item.kind() {
         ValueKind::Bool(true) => return Ok(OcspOptions::default()),
         ValueKind::Bool(false) => {
@@ -310,9 +300,8 @@ pub(in crate::config) fn proxies(
     item: Item<'_>,
     cx: &mut Cx<'_>,
 ) -> Result<Vec<String>, ConfigError> {
-    let map = item.map_or(|| {
-        format!("expected proxies to be a map/struct, got {}", item.type_name())
-    })?;
+    let map =
+        item.map_or(|| format!("expected proxies to be a map/struct, got {}", item.type_name()))?;
     let mut trusted = Vec::new();
     for entry in entries(map) {
         match entry.key().as_str() {
@@ -355,11 +344,7 @@ fn proxies_trusted(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Vec<String>, Confi
 }
 
 /// `resolver_pinned_accounts`.
-pub(in crate::config) fn pinned(
-    item: Item<'_>,
-    operator: &mut OperatorOptions,
-    cx: &mut Cx<'_>,
-) {
+pub(in crate::config) fn pinned(item: Item<'_>, operator: &mut OperatorOptions, cx: &mut Cx<'_>) {
     if let Some(pinned) = cx.strings("resolver_pinned_accounts", item) {
         operator.resolver_pinned_accounts = pinned;
     }

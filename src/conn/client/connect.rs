@@ -30,7 +30,7 @@ impl Session {
         };
         match outcome {
             Ok(proven) => {
-                self.enter(proven);
+                self.enter(*proven);
                 self.state.awaits_connect = false;
             }
             Err(refusal) => {
@@ -82,7 +82,7 @@ impl Session {
             let refusal = Refusal::Credentials { detail: "account designation in CONNECT" };
             return Err(self.violation(&refusal, &options));
         }
-        self.enter(proven);
+        self.enter(*proven);
         self.remember(&options, first);
         let outcome = self.check_protocol(&options);
         self.options = Some(options);
@@ -138,7 +138,7 @@ impl Session {
     }
 
     /// Becomes who it was proven to be.
-    fn enter(&mut self, proven: Box<Proven>) {
+    fn enter(&mut self, proven: Proven) {
         let ctx = self.who.ctx().clone();
         let account = match &proven.account {
             Some(name) => ctx.accounts.get_or_create(name),
@@ -170,7 +170,7 @@ impl Session {
             }
         };
         let before = self.who.account.clone();
-        self.enter(proven);
+        self.enter(*proven);
         if self.who.account.id != before.id {
             let subs = self.who.endpoint.subs();
             before.sublist.remove_batch(&subs);
