@@ -1,7 +1,5 @@
 //! Walks a text character by character and keeps count of lines and columns.
 
-use std::borrow::Cow;
-
 /// What the language takes for the end of the text: there is no character, or it is a NUL.
 pub(super) const END: char = '\0';
 
@@ -84,7 +82,8 @@ impl<'a> Cursor<'a> {
         &self.input[self.start.min(self.pos)..self.pos]
     }
 
-    /// The token so far without its last byte; the next one begins here, as far as text goes.
+    /// The token so far, short of its last `without` bytes; what is read next is a token's start as
+    /// far as its text goes, not its line.
     pub(super) fn cut_token(&mut self, without: usize) -> &'a [u8] {
         let cut = &self.input[self.start..self.pos - without];
         self.start = self.pos;
