@@ -114,6 +114,16 @@ impl Server {
         self.0.addresses.lock().monitor
     }
 
+    /// How long it has been running.
+    pub fn uptime(&self) -> std::time::Duration {
+        self.0.env.clock().now().since(self.0.start)
+    }
+
+    /// When it started, nanoseconds since the Unix epoch.
+    pub fn started_at(&self) -> i64 {
+        self.0.start_wall_ns
+    }
+
     /// Connected clients.
     pub fn num_clients(&self) -> usize {
         self.0.ctx.registry.len()

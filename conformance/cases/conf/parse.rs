@@ -385,18 +385,23 @@ fn digests() {
     }
     // Included files count as what they hold.
     let includes = "e72d70c91b64b0f880f86decb95ec2600cbdcf8bdcd2355fce5ebc54a84a77e9";
-    let (foo, bar, quux) = (
+    let (foo_conf, bar_conf, quux_conf) = (
         " users = [{user = \"foo\"}]",
         " users = [{user = \"bar\"}]",
         " users = [{user = \"quux\"}]",
     );
     let some = "accounts {\n foo { include 'foo.conf'}\n bar { users = [{user = \"bar\"}] }\n \
                 quux { include 'quux.conf'}\n}\n";
-    check_digest(&[("n.conf", some), ("foo.conf", foo), ("quux.conf", quux)], includes);
+    check_digest(&[("n.conf", some), ("foo.conf", foo_conf), ("quux.conf", quux_conf)], includes);
     let all = "accounts {\n foo { include 'foo.conf'}\n bar { include 'bar.conf'}\n \
                quux { include 'quux.conf'}\n}\n";
     check_digest(
-        &[("n.conf", all), ("foo.conf", foo), ("bar.conf", bar), ("quux.conf", quux)],
+        &[
+            ("n.conf", all),
+            ("foo.conf", foo_conf),
+            ("bar.conf", bar_conf),
+            ("quux.conf", quux_conf),
+        ],
         includes,
     );
 }

@@ -148,7 +148,7 @@ fn file_logger_size_limit() {
     for i in 0..100 {
         log.info(format_args!("line {i} of those that fill the file"));
     }
-    assert_eq!(backups(&env, &path), [PathBuf::new(); 0], "no limit, no rotation");
+    assert_eq!(backups(&env, &path), Vec::<PathBuf>::new(), "no limit, no rotation");
     log.reconfigure(&to_file(&path, 1000)).expect("the same file");
     assert_rotated(&env, &path);
 
