@@ -21,14 +21,26 @@ pub mod auth;
 #[doc(hidden)]
 pub mod base;
 #[doc(hidden)]
+pub mod broker;
+#[doc(hidden)]
 pub mod conf;
 #[doc(hidden)]
 pub mod config;
+#[doc(hidden)]
+pub mod conn;
 #[doc(hidden)]
 pub mod ds;
 #[doc(hidden)]
 pub mod logging;
 #[doc(hidden)]
+pub mod monitor;
+#[doc(hidden)]
+pub mod server;
+#[doc(hidden)]
 pub mod tls;
 #[doc(hidden)]
 pub mod wire;
+
+pub use config::options::Options;
+pub use server::cli::run;
+pub use server::{ReloadError, Server, StartError};

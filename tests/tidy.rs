@@ -20,6 +20,8 @@ const LAYERS: &[(u8, &[&str])] = &[
 
 /// Imports between modules of one floor, each granted by name.
 const GRANTED: &[(&str, &str)] = &[
+    // What a subject is, and when one matches another, is the wire's to say.
+    ("ds", "wire"),
     ("config", "conf"),
     ("config", "auth"),
     ("config", "tls"),

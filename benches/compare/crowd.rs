@@ -67,7 +67,7 @@ pub fn subscriptions(
 ) -> Result<Vec<Sample>> {
     let mut conns = connect(&server.target, SUBSCRIBERS)?;
     let before = Memory::read(server.pid())?.now;
-    let subject = |n: usize| format!("orders.{:03}.{:03}.new", n % 1000, n / 1000);
+    let subject = |n: usize| format!("orders.{:03}.{:03}", n % 1000, n / 1000);
     let mut add = stage(server, rows[0], count, &mut conns, |n| {
         format!("SUB {} {}\r\n", subject(n), n / SUBSCRIBERS + 1)
     })?;

@@ -24,10 +24,12 @@ impl Gauge {
     pub fn add(&self, count: u64) {
         let arrived = self.arrived.fetch_add(count, SeqCst) + count;
         let wanted = self.wanted.load(SeqCst);
-        if wanted != 0 && wanted <= arrived && self.wanted.swap(0, SeqCst) != 0 {
-            if let Some(publisher) = self.publisher.get() {
-                publisher.unpark();
-            }
+        if wanted != 0
+            && wanted <= arrived
+            && self.wanted.swap(0, SeqCst) != 0
+            && let Some(publisher) = self.publisher.get()
+        {
+            publisher.unpark();
         }
     }
 

@@ -77,19 +77,19 @@ fn run(args: &Args) -> Result<()> {
     for scenario in &scenarios {
         if let Err(why) = rounds(args, scenario, &mut report) {
             eprintln!("{}: FAILED: {why}", scenario.name);
-            failures.push(format!("{}: {why}", scenario.name));
+            failures.push(scenario.name);
         }
+        report.write_json()?; // What there is so far: the run may be broken off.
     }
     report.summary();
-    report.write_json()?;
     if let Some(path) = &args.write {
         if failures.is_empty() {
             markdown::write(&report, path)?;
         } else {
-            eprintln!("{} is not written: {} scenarios failed", path.display(), failures.len());
+            eprintln!("{} is not written", path.display());
         }
     }
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+    if failures.is_empty() { Ok(()) } else { Err(format!("failed: {}", failures.join(", "))) }
 }
 
 /// All rounds of one scenario, the lanes alternating within each, then its lines of the table.

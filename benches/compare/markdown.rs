@@ -14,8 +14,9 @@ const PREFACE: &str = "\
 Written by `scripts/compare --write docs/performance.md`; do not edit. Both servers ran in turn in
 the same run on the same machine, a fresh process for every round. A ratio is ours to upstream's:
 the median over the rounds of the ratio within a round. Below 1 is better, except for throughput.
-CPU time is the server's, per delivered message (per request, connection or subscription where the
-row says so); its total is exact, its split into user and system is sampled by the kernel's clock
+CPU time is the server's, per delivered message (per published message where many reach nobody:
+publish only and the million subjects; per request, connection or subscription where the row is
+about those; per message of the flood where there is one); its total is exact, its split into user and system is sampled by the kernel's clock
 tick. System calls are counted with `perf stat` right after the measured window. Publishers run in
 a closed loop over what subscribers have received; every message is checked for loss, duplication
 and order. Generator and server share the machine, so throughput is what both reach together.
@@ -57,7 +58,8 @@ fn ratios(report: &Report, lane: Lane, to: Lane) -> String {
     let [throughput, user, system, total, calls, p50, p99, rss, _] = &METRICS;
     for row in &report.rows {
         let Some(range) = report.ratio(row.name, lane, to, total) else { continue };
-        let mut cells = vec![format!("{}{}", row.title, if row.core { " *" } else { "" })];
+        let mut cells =
+            vec![format!("{} ({}){}", row.title, row.name, if row.core { " *" } else { "" })];
         let median = |metric| show(report.ratio(row.name, lane, to, metric).map(|r| r.median), 2);
         cells.extend([throughput, user, system, total].map(median));
         cells.push(format!("{:.2}-{:.2}", range.least, range.most));

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use crate::Result;
@@ -82,18 +83,22 @@ const WARM_UP: Duration = Duration::from_millis(500);
 /// How long system calls are counted, after the window has closed.
 const COUNTING: &str = "0.4";
 
-/// Measures a running load for `seconds`, its progress read from `counter`; then, if asked,
-/// counts system calls for a moment more, apart, so that the counting costs the window nothing.
+/// Measures a running load for `seconds`, its progress read from `counter` and `open` set while
+/// the window is open; then, if asked, counts system calls for a moment more, apart, so that the
+/// counting costs the window nothing.
 pub fn window(
     pid: u32,
     row: &'static str,
     seconds: f64,
     syscalls: bool,
+    open: &AtomicBool,
     counter: impl Fn() -> u64,
 ) -> Result<Sample> {
     std::thread::sleep(WARM_UP);
     let (start, account, count) = (Instant::now(), Account::read(pid)?, counter());
+    open.store(true, SeqCst);
     std::thread::sleep(Duration::from_secs_f64(seconds));
+    open.store(false, SeqCst);
     let messages = (counter() - count) as f64;
     let cpu = Account::read(pid)?.since(&account);
     let seconds = start.elapsed().as_secs_f64();

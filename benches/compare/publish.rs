@@ -16,7 +16,7 @@ const BATCH: usize = 64 * 1024;
 /// Bytes that one publisher may have published beyond what has arrived, at a fan-out of one.
 const WINDOW: usize = 1024 * 1024;
 /// Bytes that may be under way to all subscribers: far below any server's pending limit.
-const UNDER_WAY: usize = 24 * 1024 * 1024;
+const UNDER_WAY: usize = 48 * 1024 * 1024;
 
 /// A write's worth of messages of equal length.
 struct Batch {
@@ -62,7 +62,14 @@ impl Batch {
     }
 }
 
-/// Starts publisher number `publisher`; its thread returns how many messages it sent.
+/// What a publisher has done. The connection stays open until all has been verified: closing a
+/// socket with unread input (a PING, say) resets it, and the server loses what it had not yet read.
+pub struct Published {
+    pub sent: u64,
+    _open: Conn,
+}
+
+/// Starts publisher number `publisher`.
 pub fn start(
     mut conn: Conn,
     topics: &Topics,
@@ -70,7 +77,7 @@ pub fn start(
     publisher: usize,
     fan_out: usize,
     shared: Arc<Shared>,
-) -> JoinHandle<Result<u64>> {
+) -> JoinHandle<Result<Published>> {
     let window = WINDOW.min(UNDER_WAY / fan_out.max(1));
     let mut batch = Batch::new(topics, size, publisher, BATCH.min(window / 2));
     let topics = topics.clone();
@@ -87,12 +94,16 @@ pub fn start(
             }
             sent += batch.messages();
         }
-        Ok(sent)
+        Ok(Published { sent, _open: conn })
     })
 }
 
 /// Starts a publisher to which nobody listens: the server's PONGs count for the arrivals.
-pub fn start_unheard(mut conn: Conn, size: usize, shared: Arc<Shared>) -> JoinHandle<Result<u64>> {
+pub fn start_unheard(
+    mut conn: Conn,
+    size: usize,
+    shared: Arc<Shared>,
+) -> JoinHandle<Result<Published>> {
     let mut batch = Batch::new(&Topics::One("load.none".into()), size, 0, BATCH);
     std::thread::spawn(move || {
         let between_pings = (WINDOW / batch.bytes.len()).max(1) as u64;
@@ -115,7 +126,7 @@ pub fn start_unheard(mut conn: Conn, size: usize, shared: Arc<Shared>) -> JoinHa
         while pongs < pings {
             pongs += answers.read(&mut conn)?;
         }
-        Ok(batches * batch.messages())
+        Ok(Published { sent: batches * batch.messages(), _open: conn })
     })
 }
 

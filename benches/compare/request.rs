@@ -18,7 +18,7 @@ const TICK: Duration = Duration::from_millis(100);
 #[derive(Default)]
 struct Shared {
     replies: AtomicU64,
-    /// Round trips are recorded.
+    /// Round trips are recorded while this is set.
     recording: AtomicBool,
     /// No new requests; the requester ends when all replies are there.
     stop: AtomicBool,
@@ -50,9 +50,9 @@ impl Requests {
         self.shared.replies.load(SeqCst)
     }
 
-    /// From now on round trips are recorded.
-    pub fn record(&self) {
-        self.shared.recording.store(true, SeqCst);
+    /// Round trips are recorded while this is set.
+    pub fn recording(&self) -> &AtomicBool {
+        &self.shared.recording
     }
 
     /// Awaits the open replies and returns the recorded round trips, in nanoseconds and sorted.

@@ -1,5 +1,7 @@
 //! The scenarios, and how one of them is run against one server.
 
+use std::sync::atomic::AtomicBool;
+
 use crate::Result;
 use crate::args::Args;
 use crate::crowd;
@@ -20,6 +22,7 @@ pub struct Scenario {
     load: Load,
 }
 
+#[derive(Clone)]
 enum Load {
     Flow(Plan),
     /// Requests, perhaps beside a flow.
@@ -61,14 +64,16 @@ impl Scenario {
     pub fn run(&self, args: &Args, lane: Lane) -> Result<Vec<Sample>> {
         let settings = if lane == Lane::OursPlain { Settings::Plain } else { self.settings };
         let server = Server::start(args.binary(lane), settings)?;
-        self.drive(args, &server).map_err(|why| format!("{why}\n{}", server.log()))
+        let load =
+            if lane == Lane::OursPlain { self.load.unconfigured() } else { self.load.clone() };
+        self.drive(args, &server, &load).map_err(|why| format!("{why}\n{}", server.log()))
     }
 
-    fn drive(&self, args: &Args, server: &Server) -> Result<Vec<Sample>> {
-        match &self.load {
+    fn drive(&self, args: &Args, server: &Server, load: &Load) -> Result<Vec<Sample>> {
+        match load {
             Load::Flow(plan) => {
                 let flow = Flow::start(&server.target, plan)?;
-                let sample = self.window(args, server, || flow.count());
+                let sample = self.window(args, server, &AtomicBool::default(), || flow.count());
                 flow.finish()?; // Its failure tells more than the window's.
                 Ok(vec![sample?])
             }
@@ -76,9 +81,8 @@ impl Scenario {
                 let flow = beside.as_ref().map(|plan| Flow::start(&server.target, plan));
                 let flow = flow.transpose()?;
                 let requests = Requests::start(&server.target, *in_flight)?;
-                requests.record();
                 let count = || flow.as_ref().map_or_else(|| requests.count(), Flow::count);
-                let sample = self.window(args, server, count);
+                let sample = self.window(args, server, requests.recording(), count);
                 let times = requests.finish();
                 flow.map_or(Ok(()), Flow::finish)?;
                 let (times, mut sample) = (times?, sample?);
@@ -91,8 +95,27 @@ impl Scenario {
         }
     }
 
-    fn window(&self, args: &Args, server: &Server, count: impl Fn() -> u64) -> Result<Sample> {
-        measure::window(server.pid(), self.name, args.seconds, args.syscalls, count)
+    fn window(
+        &self,
+        args: &Args,
+        server: &Server,
+        open: &AtomicBool,
+        count: impl Fn() -> u64,
+    ) -> Result<Sample> {
+        measure::window(server.pid(), self.name, args.seconds, args.syscalls, open, count)
+    }
+}
+
+impl Load {
+    /// The same load for a server that maps nothing.
+    fn unconfigured(&self) -> Load {
+        let mut load = self.clone();
+        if let Load::Flow(plan) = &mut load
+            && matches!(plan.topics, Topics::Mapped(..))
+        {
+            plan.topics = one();
+        }
+        load
     }
 }
 

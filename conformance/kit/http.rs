@@ -1,5 +1,6 @@
 //! A monitoring request: HTTP/1.1, one request per connection.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use serde_json::Value;
@@ -28,6 +29,35 @@ impl Response {
         serde_json::from_str(&self.body)
             .unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.body))
     }
+}
+
+/// The paths of all values of a document and their types, one a line, sorted: what stays the same
+/// when names, times and counts differ. Elements of an array count as one.
+pub(crate) fn shape(document: &Value) -> String {
+    fn walk(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+        let kind = match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    walk(value, &format!("{path}.{name}"), found);
+                }
+                "object"
+            }
+            Value::Array(items) => {
+                items.iter().for_each(|item| walk(item, &format!("{path}[]"), found));
+                "array"
+            }
+            Value::Null => "null",
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+        };
+        if !path.is_empty() {
+            found.insert(format!("{}: {kind}", path.trim_start_matches('.')));
+        }
+    }
+    let mut found = BTreeSet::new();
+    walk(document, "", &mut found);
+    found.into_iter().collect::<Vec<_>>().join("\n")
 }
 
 /// `GET path` from a monitoring port, over TLS where that is given. `headers` are whole lines,

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::log::Log;
@@ -33,8 +34,7 @@ pub(crate) struct Exit {
 
 impl Launch {
     pub(super) fn new(cx: Cx) -> Self {
-        let count = cx.0.logs.lock().unwrap().len();
-        let name = format!("server-{}", count + 1);
+        let name = format!("server-{}", 1 + cx.0.launched.fetch_add(1, Ordering::Relaxed));
         Self { cx, name, args: Vec::new(), env: Vec::new(), config: None, ports_dir: None }
     }
 
@@ -79,8 +79,8 @@ impl Launch {
             if ports_dir == own {
                 command.arg("--ports_file_dir").arg(&own);
             }
-            let (child, log) = self.spawn(command);
-            let mut server = Server::new(self.cx.clone(), child, config, log, at);
+            let (process, log) = self.spawn(command);
+            let mut server = Server::new(self.cx.clone(), process, config, log, at);
             server.ready(&ports_dir).await;
             server
         }
@@ -93,16 +93,12 @@ impl Launch {
         async move {
             std::fs::create_dir_all(self.folder()).expect("the case's folder is writable");
             let config = self.write_config();
-            let (mut child, log) = self.spawn(self.command(config.as_deref()));
+            let (mut process, log) = self.spawn(self.command(config.as_deref()));
             // What a process says before it gives up is for the case to judge.
             log.allow("");
-            match wait_exit(&mut child).await {
+            match process.exited().await {
                 Some(status) => self.exit(status),
-                None => {
-                    let _ = child.kill();
-                    let _ = child.wait();
-                    fail(at, &format!("{:?} did not exit", self.args))
-                }
+                None => fail(at, &format!("{:?} did not exit", self.args)),
             }
         }
     }
@@ -127,7 +123,7 @@ impl Launch {
         command
     }
 
-    fn spawn(&self, mut command: Command) -> (Child, Arc<Log>) {
+    fn spawn(&self, mut command: Command) -> (Process, Arc<Log>) {
         let folder = self.folder();
         let create = |name| File::create(folder.join(name)).expect("the case's folder is writable");
         let child = command
@@ -139,7 +135,7 @@ impl Launch {
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let log = Arc::new(Log::new(self.name.clone(), folder.join("stderr")));
         self.cx.0.logs.lock().unwrap().push(Arc::clone(&log));
-        (child, log)
+        (Process(child), log)
     }
 
     fn exit(&self, status: ExitStatus) -> Exit {
@@ -151,17 +147,34 @@ impl Launch {
     }
 }
 
-/// Waits until the process has ended; `None` when it has not within the kit's patience.
-pub(super) async fn wait_exit(child: &mut Child) -> Option<ExitStatus> {
-    let end = Instant::now() + patience(PATIENCE);
-    loop {
-        if let Some(status) = child.try_wait().expect("a child can be waited for") {
-            return Some(status);
+/// A process that is killed when dropped, so that a case that fails or runs out of time leaves
+/// none behind.
+pub(super) struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Process {
+    pub(super) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn status(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().expect("a child can be waited for")
+    }
+
+    /// Waits until it has ended; `None` when it has not within the kit's patience.
+    pub(super) async fn exited(&mut self) -> Option<ExitStatus> {
+        let end = Instant::now() + patience(PATIENCE);
+        while self.status().is_none() && Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        if Instant::now() >= end {
-            return None;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        self.status()
     }
 }
 

@@ -25,11 +25,12 @@ pub(crate) mod tls;
 mod wait;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
-pub(crate) use http::Response;
+pub(crate) use http::{Response, shape};
 pub(crate) use launch::{Exit, Launch};
 pub(crate) use raw::{Msg, Raw};
 pub(crate) use server::Server;
@@ -46,12 +47,14 @@ struct Inner {
     target: Target,
     dir: TempDir,
     logs: Mutex<Vec<Arc<Log>>>,
+    /// Servers launched so far: they are called by their number.
+    launched: AtomicUsize,
 }
 
 impl Cx {
     pub(crate) fn new(target: Target) -> Self {
         let dir = tempfile::Builder::new().prefix("nats-case-").tempdir().expect("a folder");
-        Self(Arc::new(Inner { target, dir, logs: Mutex::default() }))
+        Self(Arc::new(Inner { target, dir, logs: Mutex::default(), launched: AtomicUsize::new(0) }))
     }
 
     /// Starts a server with this configuration and returns when it accepts connections. It

@@ -3,23 +3,22 @@
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
-use std::process::Child;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::launch::{complete, wait_exit};
+use super::launch::{Process, complete};
 use super::log::Log;
 use super::tls::TlsClient;
-use super::wait::fail;
+use super::wait::{eventually, fail};
 use super::{Cx, PATIENCE, Raw, Response, http, patience};
 
 /// A running server; killed when dropped.
 pub(crate) struct Server {
     cx: Cx,
-    child: Child,
+    process: Process,
     config: Option<PathBuf>,
     log: Arc<Log>,
     /// The contents of the ports file.
@@ -28,34 +27,27 @@ pub(crate) struct Server {
     at: &'static Location<'static>,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 impl Server {
     pub(super) fn new(
         cx: Cx,
-        child: Child,
+        process: Process,
         config: Option<PathBuf>,
         log: Arc<Log>,
         at: &'static Location<'static>,
     ) -> Self {
-        Self { cx, child, config, log, ports: Value::Null, at }
+        Self { cx, process, config, log, ports: Value::Null, at }
     }
 
     /// Waits for the ports file, which a server writes once all its listeners accept.
     pub(super) async fn ready(&mut self, ports_dir: &Path) {
         let end = Instant::now() + patience(PATIENCE);
-        let suffix = format!("_{}.ports", self.child.id());
+        let suffix = format!("_{}.ports", self.process.id());
         loop {
             if let Some(ports) = read_ports(ports_dir, &suffix) {
                 self.ports = ports;
                 return;
             }
-            if let Ok(Some(status)) = self.child.try_wait() {
+            if let Some(status) = self.process.status() {
                 fail(self.at, &format!("the server ended with {status} while starting"));
             }
             if Instant::now() >= end {
@@ -98,7 +90,7 @@ impl Server {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
     /// The configuration file, when the kit wrote one.
@@ -186,6 +178,17 @@ impl Server {
         self.json(&format!("/subsz?{query}")).await
     }
 
+    /// Waits until a connection is listed as closed for this reason; a client sees the end of its
+    /// connection before the list does.
+    #[track_caller]
+    pub(crate) fn closed_for<'a>(&'a self, reason: &'a str) -> impl Future<Output = ()> + 'a {
+        eventually(PATIENCE, async move || {
+            let closed = self.connz("state=closed").await;
+            let connections = closed["connections"].as_array();
+            connections.into_iter().flatten().any(|connection| connection["reason"] == reason)
+        })
+    }
+
     // --- the log
 
     /// The log so far.
@@ -231,7 +234,7 @@ impl Server {
     // --- its life
 
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id() as i32).expect("a process id is not zero");
+        let pid = Pid::from_raw(self.process.id() as i32).expect("a process id is not zero");
         kill_process(pid, signal).expect("the server still runs");
     }
 
@@ -282,7 +285,7 @@ impl Server {
     pub(crate) fn ended(&mut self) -> impl Future<Output = Option<i32>> + '_ {
         let at = Location::caller();
         async move {
-            match wait_exit(&mut self.child).await {
+            match self.process.exited().await {
                 Some(status) => status.code(),
                 None => fail(at, "the server did not end"),
             }

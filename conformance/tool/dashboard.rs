@@ -61,7 +61,7 @@ impl Site<'_> {
              <p class=lead>of the {} tests of upstream's own suite that apply pass on this \
              server. Those marked verified also pass, three times in a row, on upstream's \
              released binary: the tests are judged before the server is.</p>{}{}</header>",
-            percent(&counts),
+            percent(&counts).unwrap_or_default(),
             self.statuses.len() as u32 - counts.get("not_applicable").copied().unwrap_or(0),
             bar(&counts),
             legend(&counts),
@@ -92,7 +92,7 @@ impl Site<'_> {
                 "<article class=card><h3>{}</h3><p class=figure>{:.0}<small>%</small></p>{}\
                  <p class=muted>{} tests in {} files</p></article>",
                 escape(area),
-                percent(&counts),
+                percent(&counts).unwrap_or_default(),
                 bar(&counts),
                 rows.len(),
                 files.len(),
@@ -125,7 +125,9 @@ impl Site<'_> {
                 let class = if n == 0 { "n zero" } else { "n" };
                 write!(out, "<td class='{class}'>{n}")?;
             }
-            write!(out, "<td class=n>{:.0} %</tr>", percent(&counts))?;
+            let done =
+                percent(&counts).map_or("\u{2013}".to_owned(), |done| format!("{done:.0} %"));
+            write!(out, "<td class=n>{done}</tr>")?;
         }
         out.push_str("</tbody></table></div></section>");
         Ok(())

@@ -9,7 +9,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
 use crate::Outcome;
-use crate::tree::{Target, Tree};
+use crate::tree::{Target, Tree, results_text};
 
 /// One row of the view `go_test_status`.
 pub(crate) struct Status {
@@ -87,8 +87,11 @@ pub(crate) fn build(tree: &Tree) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// Writes the database to a file, whole and compact.
-pub(crate) fn write(tree: &Tree, path: &Path) -> Outcome {
+/// `sync`: writes the database, whole and compact, and puts the results it is made from in order.
+pub(crate) fn sync(tree: &Tree, path: &Path) -> Outcome {
+    for target in Target::ALL {
+        fs::write(target.path(&tree.root), results_text(&tree.results_of(target)))?;
+    }
     let fresh = path.with_extension("db.new");
     let _ = fs::remove_file(&fresh);
     let db = build(tree)?;

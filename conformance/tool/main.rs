@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         "record" => record::record(root, rest),
         "negative" => record::negative(root),
         "fake-server" => fake::serve(rest),
-        "sync" => with_tree(root, |tree| database::write(tree, &root.join("mappings.db"))),
+        "sync" => with_tree(root, |tree| database::sync(tree, &root.join("mappings.db"))),
         "report" => with_tree(root, |tree| report::write(tree, &root.join("GAPS.md"))),
         "dashboard" => {
             with_tree(root, |tree| dashboard::write(tree, &root.join("target/dashboard")))

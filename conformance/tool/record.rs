@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::Outcome;
 use crate::database;
 use crate::source::{SourceCase, Sources};
-use crate::tree::{CaseResult, STATUSES, Target, Tree, write_results};
+use crate::tree::{CaseResult, STATUSES, Target, Tree, results_text};
 
 /// Passes in a row that make a case's word on the oracle count.
 const ORACLE_TIMES: u32 = 3;
@@ -37,12 +37,7 @@ pub(crate) fn record(root: &Path, args: &[String]) -> Outcome {
     if hashes(root)? != before {
         return Err("the cases changed while they ran: nothing is recorded".into());
     }
-    let mut kept: BTreeMap<String, CaseResult> = Tree::read(root)?
-        .results
-        .into_iter()
-        .filter(|((of, case), _)| *of == target && before.contains_key(case))
-        .map(|((_, case), result)| (case, result))
-        .collect();
+    let mut kept = Tree::read(root)?.results_of(target);
     let failed = runs.iter().filter(|run| run.outcome != "passed").count();
     println!("{}: {} ran, {failed} failed", target.name(), runs.len());
     for run in runs {
@@ -56,7 +51,7 @@ pub(crate) fn record(root: &Path, args: &[String]) -> Outcome {
         }
         kept.insert(case, CaseResult { hash, outcome, passes, version });
     }
-    write_results(&target.path(root), &kept)?;
+    fs::write(target.path(root), results_text(&kept))?;
     note_history(root)?;
     Ok(failed == 0)
 }

@@ -16,12 +16,12 @@ pub(crate) fn write(tree: &Tree, path: &Path) -> Outcome {
     Ok(true)
 }
 
-/// Verified and passing Go tests in percent of those that apply.
-pub(crate) fn percent(counts: &Counts) -> f64 {
+/// Verified and passing Go tests in percent of those that apply; `None` when none applies.
+pub(crate) fn percent(counts: &Counts) -> Option<f64> {
     let of = |status: &str| f64::from(counts.get(status).copied().unwrap_or(0));
     let applicable: f64 =
         STATUSES.iter().filter(|&&status| status != "not_applicable").map(|&s| of(s)).sum();
-    if applicable == 0.0 { 100.0 } else { 100.0 * (of("verified") + of("passing")) / applicable }
+    (applicable > 0.0).then(|| 100.0 * (of("verified") + of("passing")) / applicable)
 }
 
 /// What GAPS.md must say.
@@ -82,7 +82,8 @@ fn counts_table(
         for status in STATUSES {
             write!(out, " {} |", counts.get(status).copied().unwrap_or(0))?;
         }
-        writeln!(out, " {:.1} % |", percent(counts))?;
+        let done = percent(counts).map_or("-".to_owned(), |percent| format!("{percent:.1} %"));
+        writeln!(out, " {done} |")?;
     }
     Ok(())
 }

@@ -137,12 +137,20 @@ impl Tree {
                 _ => None,
             })
             .collect();
+        let cases = Sources::read(root)?.cases;
         let mut results = BTreeMap::new();
         for target in Target::ALL {
-            results.extend(read_results(&target.path(root), target)?);
+            for (name, result) in read_results(&target.path(root))? {
+                // A merge may leave two rows for a case: the one for its present source counts.
+                let case = cases.iter().find(|case| case.name == name);
+                let is_current = case.is_some_and(|case| case.hash == result.hash);
+                let key = (target, name);
+                if is_current || !results.contains_key(&key) {
+                    results.insert(key, result);
+                }
+            }
         }
         let history = read_history(&root.join("conformance/results/history.tsv"))?;
-        let cases = Sources::read(root)?.cases;
         let root = root.to_owned();
         Ok(Self { root, cases, go_tests, inventories, capabilities, results, history })
     }
@@ -174,6 +182,16 @@ impl Tree {
         }
     }
 
+    /// The results of a target, without those of cases that are gone.
+    pub(crate) fn results_of(&self, target: Target) -> BTreeMap<String, CaseResult> {
+        let declared: BTreeSet<&str> = self.cases.iter().map(|case| case.name.as_str()).collect();
+        let kept = self
+            .results
+            .iter()
+            .filter(|((of, case), _)| *of == target && declared.contains(case.as_str()));
+        kept.map(|((_, case), result)| (case.clone(), result.clone())).collect()
+    }
+
     /// The result of a case on a target, when it is of the case as it stands.
     pub(crate) fn current(&self, target: Target, case: &SourceCase) -> Option<&CaseResult> {
         let result = self.results.get(&(target, case.name.clone()))?;
@@ -184,24 +202,18 @@ impl Tree {
 /// The columns of results/*.tsv.
 const RESULT_HEADER: &str = "case\thash\toutcome\tpasses\tversion\n";
 
-/// Writes the results of one target, sorted by case.
-pub(crate) fn write_results(
-    path: &Path,
-    results: &BTreeMap<String, CaseResult>,
-) -> Result<(), Box<dyn Error>> {
+/// The results of one target as text, sorted by case.
+pub(crate) fn results_text(results: &BTreeMap<String, CaseResult>) -> String {
     let mut text = RESULT_HEADER.to_owned();
     for (case, result) in results {
         let CaseResult { hash, outcome, passes, version } = result;
         text.push_str(&format!("{case}\t{hash}\t{outcome}\t{passes}\t{version}\n"));
     }
-    Ok(fs::write(path, text)?)
+    text
 }
 
-fn read_results(
-    path: &Path,
-    target: Target,
-) -> Result<BTreeMap<(Target, String), CaseResult>, Box<dyn Error>> {
-    let mut results = BTreeMap::new();
+fn read_results(path: &Path) -> Result<Vec<(String, CaseResult)>, Box<dyn Error>> {
+    let mut results = Vec::new();
     if !path.exists() {
         return Ok(results);
     }
@@ -215,7 +227,7 @@ fn read_results(
             passes: passes.parse()?,
             version: version.clone(),
         };
-        results.insert((target, case.clone()), result);
+        results.push((case.clone(), result));
     }
     Ok(results)
 }

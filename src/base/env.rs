@@ -6,6 +6,8 @@ use super::net::Net;
 use super::{Clock, Rng};
 use std::collections::BTreeMap;
 use std::io::Write;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Clock, randomness, file system, network and process facts. Cheap to clone.
@@ -120,6 +122,40 @@ impl Env {
             Some(_) => Ok(()),
             None => std::io::stderr().lock().write_all(bytes),
         }
+    }
+
+    /// Prints to standard output; a closed one is nobody's loss.
+    pub fn print(&self, text: &str) {
+        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    }
+
+    /// Prints to standard error.
+    pub fn print_error(&self, text: &str) {
+        let _ = self.write_stderr(text.as_bytes());
+    }
+
+    /// The addresses of this machine, those of links that are down left out.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        if self.0.simulated.is_some() {
+            return vec![IpAddr::from([127, 0, 0, 1])];
+        }
+        let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+        interfaces.iter().filter(|i| i.is_oper_up()).map(if_addrs::Interface::ip).collect()
+    }
+
+    /// Other processes of this name, as `pgrep` finds them.
+    pub fn processes(&self, name: &str) -> std::io::Result<Vec<i32>> {
+        let found = std::process::Command::new("pgrep").arg(name).output()?;
+        let own = i32::try_from(self.pid()).unwrap_or(0);
+        let pids = String::from_utf8_lossy(&found.stdout);
+        Ok(pids.lines().filter_map(|l| l.trim().parse().ok()).filter(|pid| *pid != own).collect())
+    }
+
+    /// Sends a signal by number.
+    pub fn kill(&self, pid: i32, signal: rustix::process::Signal) -> std::io::Result<()> {
+        let pid = rustix::process::Pid::from_raw(pid)
+            .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::InvalidInput))?;
+        Ok(rustix::process::kill_process(pid, signal)?)
     }
 
     /// Whether standard error is a terminal.

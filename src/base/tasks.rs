@@ -8,6 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
+/// The runtime of a server program: a worker per core.
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("net").build()
+}
+
 /// A group of tasks with one cancellation.
 #[derive(Clone, Debug, Default)]
 pub struct TaskScope(Arc<Inner>);

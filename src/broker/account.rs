@@ -84,12 +84,21 @@ impl Mappings {
             _ => false,
         };
         let has_wildcard = subject::has_wildcard(source);
-        self.entries.push(MappingEntry { source: source.to_vec(), has_wildcard, destinations, fixed });
+        self.entries.push(MappingEntry {
+            source: source.to_vec(),
+            has_wildcard,
+            destinations,
+            fixed,
+        });
     }
 
     fn entry(&self, published: &[u8]) -> Option<&MappingEntry> {
         self.entries.iter().find(|e| {
-            if e.has_wildcard { subject::matches(published, &e.source) } else { published == e.source }
+            if e.has_wildcard {
+                subject::matches(published, &e.source)
+            } else {
+                published == e.source
+            }
         })
     }
 

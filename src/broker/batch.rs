@@ -200,8 +200,7 @@ impl Batch {
         if result.draw {
             result = self.draw(by, publication);
         }
-        let allowed =
-            result.verdict == Verdict::Allowed || reply_allowed(by, publication, &result);
+        let allowed = result.verdict == Verdict::Allowed || reply_allowed(by, publication, &result);
         allowed.then_some(result)
     }
 
@@ -235,11 +234,7 @@ impl Batch {
 
     /// A mapping with several destinations draws lots for every message.
     #[cold]
-    fn draw(
-        &mut self,
-        by: &Publisher<'_>,
-        publication: &Publication<'_>,
-    ) -> Rc<Matched> {
+    fn draw(&mut self, by: &Publisher<'_>, publication: &Publication<'_>) -> Rc<Matched> {
         let mappings = by.scope.account.mappings();
         let mapped = mappings.and_then(|m| m.select(publication.subject, &mut self.rng));
         let mut matched = Matched::default();
@@ -445,12 +440,7 @@ impl Batch {
     }
 
     /// Formats and writes what one target gets; messages, payload bytes and what became of them.
-    fn write_to(
-        &mut self,
-        by: &Publisher<'_>,
-        input: &[u8],
-        target: &Touched,
-    ) -> (u64, u64, Sent) {
+    fn write_to(&mut self, by: &Publisher<'_>, input: &[u8], target: &Touched) -> (u64, u64, Sent) {
         let source = Source { input, side: &self.side };
         let mut delivery = Delivery {
             by,
@@ -560,12 +550,7 @@ impl Delivery<'_> {
     }
 
     /// Whether permissions let this message through.
-    fn careful(
-        &self,
-        message: &Message,
-        deliver_as: Option<&[u8]>,
-        sub: &Subscription,
-    ) -> bool {
+    fn careful(&self, message: &Message, deliver_as: Option<&[u8]>, sub: &Subscription) -> bool {
         if self.flags & flag::DENY_FILTER == 0 {
             return true;
         }

@@ -226,10 +226,17 @@ impl Endpoint {
             .close_reason
             .compare_exchange(0, reason as u8, Ordering::AcqRel, Ordering::Acquire)
             .is_ok();
-        if first && let Some(reader) = self.reader.get() {
-            reader.wake_by_ref();
+        if first {
+            self.wake();
         }
         first
+    }
+
+    /// Makes the reader look at what changed.
+    pub fn wake(&self) {
+        if let Some(reader) = self.reader.get() {
+            reader.wake_by_ref();
+        }
     }
 
     /// Why it is closing, once it is.

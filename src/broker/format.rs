@@ -105,11 +105,7 @@ impl Output {
         self.open = self.bytes.len();
         let end = message.at() + message.len as usize;
         let range = end - tail_len..end;
-        self.pieces.push(if message.in_side() {
-            Piece::Side(range)
-        } else {
-            Piece::Input(range)
-        });
+        self.pieces.push(if message.in_side() { Piece::Side(range) } else { Piece::Input(range) });
     }
 
     /// One delivery to a connection that does not understand headers: they are taken off.

@@ -101,12 +101,19 @@ impl Matched {
 /// Below this many targets a scan finds an endpoint's group faster than a hash.
 const SCAN_MAX: usize = 16;
 
+/// A queue group's name and its members, from however many patterns.
+#[derive(Debug)]
+struct Gathered {
+    name: Box<[u8]>,
+    members: Vec<Arc<Subscription>>,
+}
+
 /// Collects a match into a [`Matched`].
 pub(super) struct Builder<'a> {
     matched: &'a mut Matched,
     by_endpoint: hashbrown::HashMap<usize, usize>,
     /// Queue group names seen, with their members.
-    groups: SmallVec<[(Box<[u8]>, Vec<Arc<Subscription>>); 2]>,
+    groups: SmallVec<[Gathered; 2]>,
 }
 
 impl<'a> Builder<'a> {
@@ -115,7 +122,7 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn finish(self) {
-        for (_, members) in self.groups {
+        for Gathered { members, .. } in self.groups {
             let start = self.matched.members.len() as u32;
             self.matched.groups.push(Group { start, len: members.len() as u32 });
             self.matched.members.extend(members.iter().map(Target::new));
@@ -153,9 +160,9 @@ impl Collect for Builder<'_> {
 
     fn group(&mut self, subs: &[Arc<Subscription>]) {
         let name = subs[0].queue();
-        match self.groups.iter_mut().find(|(n, _)| &**n == name) {
-            Some((_, members)) => members.extend_from_slice(subs),
-            None => self.groups.push((name.into(), subs.to_vec())),
+        match self.groups.iter_mut().find(|g| &*g.name == name) {
+            Some(group) => group.members.extend_from_slice(subs),
+            None => self.groups.push(Gathered { name: name.into(), members: subs.to_vec() }),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 pub mod account;
 pub mod batch;
-mod cache;
+pub mod cache;
 pub mod endpoint;
 mod format;
 pub mod hash;

@@ -26,7 +26,7 @@ use crate::tls::session::TlsSession;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub struct Outbound {
     max_pending: AtomicUsize,
     write_deadline_ms: AtomicU32,
     stalls: AtomicU32,
-    retry_on_deadline: std::sync::atomic::AtomicBool,
+    retry_on_deadline: AtomicBool,
     pending_mirror: AtomicUsize,
 }
 

@@ -97,7 +97,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The column at which a token of this text began that ends here.
-    pub(super) fn column_of(&self, text: &Cow<'_, [u8]>) -> i64 {
+    pub(super) fn column_of(&self, text: &[u8]) -> i64 {
         self.pos as i64 - self.token_line_start as i64 - text.len() as i64
     }
 

@@ -55,7 +55,7 @@ fn write_map(out: &mut String, map: &Map) {
 /// The shortest digits that read back the same; an exponent outside of 1e-6 to 1e21.
 fn write_float(out: &mut String, x: f64) {
     let size = x.abs();
-    if size != 0.0 && (size < 1e-6 || size >= 1e21) {
+    if size != 0.0 && !(1e-6..1e21).contains(&size) {
         let text = format!("{x:e}");
         out.push_str(&if size >= 1.0 { text.replace('e', "e+") } else { text });
     } else {

@@ -186,7 +186,7 @@ impl<'s, 'e> Parser<'s, 'e> {
                 value.used_as_variable = true;
                 Some(value.clone())
             }
-            None => self.from_environment(&name, &pos, token).map_err(|source| {
+            None => self.environment_value(&name, &pos, token).map_err(|source| {
                 let name = name.clone();
                 ConfError::Variable { name, line: token.line, source: Box::new(source) }
             })?,
@@ -219,7 +219,7 @@ impl<'s, 'e> Parser<'s, 'e> {
     }
 
     /// The content of an environment variable, parsed as the value it would be in a file.
-    fn from_environment(
+    fn environment_value(
         &mut self,
         name: &str,
         pos: &Pos,

@@ -3,6 +3,8 @@
 //! What is traced may be anything that a client sent, so this looks for keys and values, not for
 //! JSON: a key, then `:` or `=`, then a value up to a quote, comma, brace or line end.
 
+use std::ops::Range;
+
 const MASK: &[u8] = b"[REDACTED]";
 /// Keys that may go on (`password`, `auth_token2`).
 const PREFIXES: [&[u8]; 2] = [b"auth_token", b"pass"];
@@ -16,12 +18,12 @@ pub fn redact_secrets(proto: &[u8]) -> Vec<u8> {
 
 /// Replaces every value that `find` locates; it is given the text, where to look, and from where
 /// on nothing has been replaced, and answers with the bounds of a value.
-fn replace(text: &[u8], find: fn(&[u8], usize, usize) -> Option<(usize, usize)>) -> Vec<u8> {
+fn replace(text: &[u8], find: impl Fn(&[u8], usize, usize) -> Option<Range<usize>>) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let (mut copied, mut at) = (0, 0);
     while at < text.len() {
         match find(text, at, copied) {
-            Some((start, end)) => {
+            Some(Range { start, end }) => {
                 out.extend_from_slice(&text[copied..start]);
                 out.extend_from_slice(MASK);
                 (copied, at) = (end, end);
@@ -34,7 +36,7 @@ fn replace(text: &[u8], find: fn(&[u8], usize, usize) -> Option<(usize, usize)>)
 }
 
 /// A key that begins at `at` with one of [`PREFIXES`].
-fn prefix_value(text: &[u8], at: usize, _: usize) -> Option<(usize, usize)> {
+fn prefix_value(text: &[u8], at: usize, _: usize) -> Option<Range<usize>> {
     let key = PREFIXES.iter().find(|key| text[at..].starts_with(key))?;
     let mut end = at + key.len();
     loop {
@@ -49,7 +51,7 @@ fn prefix_value(text: &[u8], at: usize, _: usize) -> Option<(usize, usize)> {
 }
 
 /// A key at `at` that is one of [`EXACT`] and is not the tail of a longer one.
-fn exact_value(text: &[u8], at: usize, copied: usize) -> Option<(usize, usize)> {
+fn exact_value(text: &[u8], at: usize, copied: usize) -> Option<Range<usize>> {
     let key = EXACT.iter().find(|key| text[at..].starts_with(key))?;
     let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     let begins = at == 0 || (at > copied && !is_word(text[at - 1]));
@@ -57,7 +59,7 @@ fn exact_value(text: &[u8], at: usize, copied: usize) -> Option<(usize, usize)> 
 }
 
 /// The value after a key that ends at `at`.
-fn value_after(text: &[u8], mut at: usize) -> Option<(usize, usize)> {
+fn value_after(text: &[u8], mut at: usize) -> Option<Range<usize>> {
     let skip_quote = |at: usize| at + usize::from(text.get(at) == Some(&b'"'));
     let skip_space = |at: usize| at + text[at..].iter().take_while(|b| is_space(**b)).count();
     at = skip_space(skip_quote(at));
@@ -69,7 +71,7 @@ fn value_after(text: &[u8], mut at: usize) -> Option<(usize, usize)> {
         .iter()
         .take_while(|b| !matches!(b, b'"' | b',' | b'\r' | b'\n' | b'}'))
         .count();
-    Some((start, start + length))
+    Some(start..start + length)
 }
 
 fn is_space(b: u8) -> bool {

@@ -31,7 +31,9 @@ impl Server {
         if options.ports_file_dir.is_empty() {
             return None;
         }
-        let name = format!("{}_{}.ports", self.0.env.program(), self.0.env.pid());
+        let program = self.0.env.program();
+        let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{program}_{}.ports", self.0.env.pid());
         Some(Path::new(&options.ports_file_dir).join(name))
     }
 
@@ -53,11 +55,7 @@ impl Server {
 
     fn urls(&self, scheme: &str, addr: Option<SocketAddr>) -> Vec<String> {
         let Some(addr) = addr else { return Vec::new() };
-        let ips = if addr.ip().is_unspecified() {
-            self.0.env.addresses()
-        } else {
-            vec![addr.ip()]
-        };
+        let ips = if addr.ip().is_unspecified() { self.0.env.addresses() } else { vec![addr.ip()] };
         let url = |ip: &IpAddr| format!("{scheme}://{}", SocketAddr::new(*ip, addr.port()));
         ips.iter().map(url).collect()
     }

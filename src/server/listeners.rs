@@ -57,8 +57,7 @@ impl Server {
         }
         let Some(tls) = &options.tls else { return };
         let first_only = tls.handshake_first && tls.handshake_first_fallback.is_none();
-        let kind =
-            if options.allow_non_tls && !first_only { "available" } else { "required" };
+        let kind = if options.allow_non_tls && !first_only { "available" } else { "required" };
         log.info(format_args!("TLS {kind} for client connections"));
         if first_only {
             log.warn(format_args!(
@@ -77,7 +76,10 @@ impl Server {
                     ctx.tasks.spawn(client::serve(ctx.clone(), stream, peer));
                 }
                 Err(e) => {
-                    self.0.log.error(format_args!("Temporary Client Accept Error ({e}), sleeping {}ms", wait.as_millis()));
+                    self.0.log.error(format_args!(
+                        "Temporary Client Accept Error ({e}), sleeping {}ms",
+                        wait.as_millis()
+                    ));
                     clock.sleep(wait).await;
                     wait = (wait * 2).min(ACCEPT_WAIT.1);
                 }

@@ -86,7 +86,7 @@ impl Server {
     /// Options that contradict each other or name what is not supported yet, files that cannot be
     /// read, ports that are in use.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        Self::start_in(Env::os(), options).await
+        Box::pin(Self::start_in(Env::os(), options)).await
     }
 
     /// The options it runs with.

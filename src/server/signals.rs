@@ -1,8 +1,11 @@
 //! What signals do.
 
 use super::Server;
+use crate::base::Env;
 use crate::base::signals::{Signal, Signals};
+use crate::config::signal::{Command, Pids, Request};
 use crate::conn::Phase;
+use rustix::process::Signal as Number;
 
 impl Server {
     /// Obeys signals until the server has ended.
@@ -28,12 +31,63 @@ impl Server {
                 }
                 Signal::Hangup => {
                     if let Err(e) = self.reload().await {
-                        self.0.log.error(format_args!(
-                            "Failed to reload server configuration: {e}"
-                        ));
+                        self.0
+                            .log
+                            .error(format_args!("Failed to reload server configuration: {e}"));
                     }
                 }
             }
         }
+    }
+}
+
+/// The name servers run under.
+const PROGRAM: &str = "nats-server";
+
+/// `--signal`: tells running servers what to do.
+///
+/// # Errors
+/// The text for the user.
+pub(super) fn send(env: &Env, request: &Request) -> Result<(), String> {
+    let pids = find(env, &request.pids)?;
+    let number = match Command::parse(&request.command)? {
+        Command::Stop => Number::KILL,
+        Command::Quit => Number::INT,
+        Command::Term => Number::TERM,
+        Command::Reopen => Number::USR1,
+        Command::Reload => Number::HUP,
+        Command::LameDuck => Number::USR2,
+    };
+    let failures: String = pids
+        .into_iter()
+        .filter_map(|pid| {
+            let problem = env.kill(pid, number).err()?;
+            let problem = crate::base::fs::reason(&problem).to_string();
+            Some(format!("\nsignal \"{}\" {pid}: {problem}", request.command))
+        })
+        .collect();
+    if failures.is_empty() { Ok(()) } else { Err(failures) }
+}
+
+fn find(env: &Env, wanted: &Pids) -> Result<Vec<i32>, String> {
+    let running = || {
+        env.processes(PROGRAM).map_err(|_| "unable to resolve pid, try providing one".to_owned())
+    };
+    let pids = match wanted {
+        Pids::Exactly(pid) => return Ok(vec![*pid]),
+        Pids::Only => running()?,
+        Pids::StartingWith(start) => {
+            let mut pids = running()?;
+            pids.retain(|pid| pid.to_string().starts_with(start));
+            pids
+        }
+    };
+    match (&pids[..], wanted) {
+        ([], _) => Err(format!("no {PROGRAM} processes running")),
+        ([_, _, ..], Pids::Only) => {
+            let list: String = pids.iter().map(|pid| format!("\n{pid}")).collect();
+            Err(format!("multiple {PROGRAM} processes running:{list}"))
+        }
+        _ => Ok(pids),
     }
 }

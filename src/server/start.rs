@@ -1,17 +1,20 @@
 //! From options to a running server.
 
 use super::{Addresses, Inner, Server};
-use crate::auth::authenticator::{Authenticator, ConnectionType, Directory, DirectoryError, Policy};
-use crate::auth::nkey::{Kind, KeyPair};
+use crate::auth::authenticator::{
+    Authenticator, ConnectionType, Directory, DirectoryError, Policy,
+};
+use crate::auth::nkey::{KeyPair, Kind};
 use crate::auth::permissions::CheckerIds;
 use crate::base::Env;
 use crate::base::limits::{COMPATIBLE_VERSION, MAX_PAYLOAD_WARN};
 use crate::base::tasks::TaskScope;
 use crate::broker::Hub;
 use crate::broker::account::{Accounts, Mappings, SYSTEM_ACCOUNT};
-use crate::config::options::{Mapping, Options};
+use crate::config::accounts::Mapping;
+use crate::config::options::Options;
 use crate::conn::{Context, Settings};
-use crate::logging::{LogError, Logger};
+use crate::logging::{LogError, LogOptions, Logger, Target};
 use crate::tls::TlsError;
 use crate::wire::info::Info;
 use crate::wire::transform::{Transform, TransformError};
@@ -50,6 +53,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// What happened was logged.
+    #[error("the server could not start, see its log")]
+    Logged,
     /// A file.
     #[error("{what}: {source}")]
     File {
@@ -63,7 +69,7 @@ pub enum StartError {
 impl Server {
     /// As [`Server::start`], in an environment of the caller's.
     pub async fn start_in(env: Env, options: Options) -> Result<Self, StartError> {
-        let log = Logger::new(&env, &options.log_options())?;
+        let log = Logger::new(&env, &log_options(&options))?;
         Self::start_with_log(env, log, options).await
     }
 
@@ -79,8 +85,11 @@ impl Server {
         let hub = Arc::new(Hub::new(env.clone(), log.clone(), tasks.clone()));
         let key = KeyPair::create(&env, Kind::Server);
         let id = key.public();
-        let name =
-            if options.server_name.is_empty() { id.to_string() } else { options.server_name.clone() };
+        let name = if options.server_name.is_empty() {
+            id.to_string()
+        } else {
+            options.server_name.clone()
+        };
         let system = if options.system_account.is_empty() {
             (!options.no_system_account).then_some(SYSTEM_ACCOUNT)
         } else {
@@ -160,10 +169,18 @@ impl Server {
 
     async fn open(&self) -> Result<(), StartError> {
         self.write_pid_file()?;
-        self.start_monitor().await?;
+        self.refuse_monitor()?;
         self.start_timers();
         self.listen_for_clients().await?;
         self.write_ports_file();
+        Ok(())
+    }
+
+    fn refuse_monitor(&self) -> Result<(), StartError> {
+        let options = self.options();
+        if options.http_port != 0 || options.https_port != 0 {
+            return Err(StartError::Unsupported("http_port".to_owned()));
+        }
         Ok(())
     }
 
@@ -203,7 +220,8 @@ pub(super) fn settings(
     ids: &CheckerIds,
     generation: u64,
 ) -> Result<Settings, StartError> {
-    let tls = options.tls.as_ref().map(|tls| crate::tls::load_server_config(env, tls)).transpose()?;
+    let tls =
+        options.tls.as_ref().map(|tls| crate::tls::load_server_config(env, tls)).transpose()?;
     let directory = Directory::new(
         &options.users,
         &options.nkeys,
@@ -219,8 +237,8 @@ pub(super) fn settings(
     let policy = Policy {
         required,
         username: options.username.clone(),
-        password: options.password.reveal().to_owned(),
-        token: options.authorization.reveal().to_owned(),
+        password: options.password.to_string(),
+        token: options.authorization.to_string(),
         no_auth_user: options.no_auth_user.clone(),
         tls_map,
         proxy_required: options.proxy_required,
@@ -264,6 +282,34 @@ pub(crate) fn git_commit() -> &'static str {
 /// The toolchain this was built with, where upstream names Go's.
 pub(crate) fn toolchain() -> &'static str {
     concat!("rustc", env!("NATS_SERVER_RUSTC"))
+}
+
+/// Where the log goes and what it holds.
+pub(super) fn log_options(options: &Options) -> LogOptions {
+    let target = if options.no_log {
+        Target::None
+    } else if !options.log_file.is_empty() {
+        Target::File {
+            path: options.log_file.clone().into(),
+            size_limit: u64::try_from(options.log_size_limit).unwrap_or(0),
+            max_files: usize::try_from(options.log_max_files).unwrap_or(0),
+        }
+    } else if !options.remote_syslog.is_empty() {
+        Target::RemoteSyslog(options.remote_syslog.clone())
+    } else if options.syslog {
+        Target::Syslog
+    } else {
+        Target::Stderr
+    };
+    LogOptions {
+        target,
+        time: options.logtime,
+        utc: options.logtime_utc,
+        debug: options.debug,
+        trace: options.trace,
+        trace_verbose: options.trace_verbose,
+        ..LogOptions::default()
+    }
 }
 
 /// Compiles configured mappings.

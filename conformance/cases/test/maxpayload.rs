@@ -28,8 +28,7 @@ async fn more_than_max_payload_is_refused(cx: Cx) {
     c.expect_err("Maximum Payload Violation").await;
     c.expect_closed().await;
     client.flush().await.unwrap();
-    let closed = server.connz("state=closed").await;
-    assert_eq!(closed["connections"][0]["reason"], "Maximum Message Payload Exceeded");
+    server.closed_for("Maximum Message Payload Exceeded").await;
 }
 
 async fn absurd_sizes_are_refused(cx: Cx) {

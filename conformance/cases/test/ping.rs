@@ -22,8 +22,7 @@ async fn goes_stale(server: &Server, c: &mut Raw) {
     c.expect("PING\r\nPING\r\n").await;
     c.expect_err("Stale Connection").await;
     c.expect_closed().await;
-    let closed = server.connz("state=closed").await;
-    assert_eq!(closed["connections"][0]["reason"], "Stale Connection");
+    server.closed_for("Stale Connection").await;
 }
 
 async fn a_silent_client_is_stale(cx: Cx) {

@@ -35,7 +35,12 @@ impl Level {
         match token {
             b"*" => self.any.get_or_insert_default(),
             b">" => self.rest.get_or_insert_default(),
-            _ => self.literals.entry_ref(token).or_default(),
+            _ => {
+                if !self.literals.contains_key(token) {
+                    self.literals.insert(token.into(), Node::default());
+                }
+                self.literals.get_mut(token).expect("just made sure")
+            }
         }
     }
 

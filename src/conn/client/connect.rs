@@ -4,7 +4,7 @@ use super::session::Session;
 use super::user_label;
 use crate::auth::authenticator::{Attempt, ConnectionType, Decision, Identity as Proven, Refusal};
 use crate::broker::CloseReason;
-use crate::broker::endpoint::flag;
+use crate::broker::endpoint::{Owner, flag};
 use crate::logging::redact::redact_secrets;
 use crate::wire::connect::Connect;
 use crate::wire::parser::quote;
@@ -30,7 +30,7 @@ impl Session {
         };
         match outcome {
             Ok(proven) => {
-                self.enter(proven);
+                self.enter(*proven);
                 self.state.awaits_connect = false;
             }
             Err(refusal) => {
@@ -82,7 +82,7 @@ impl Session {
             let refusal = Refusal::Credentials { detail: "account designation in CONNECT" };
             return Err(self.violation(&refusal, &options));
         }
-        self.enter(proven);
+        self.enter(*proven);
         self.remember(&options, first);
         let outcome = self.check_protocol(&options);
         self.options = Some(options);
@@ -138,7 +138,7 @@ impl Session {
     }
 
     /// Becomes who it was proven to be.
-    fn enter(&mut self, proven: Box<Proven>) {
+    fn enter(&mut self, proven: Proven) {
         let ctx = self.who.ctx().clone();
         let account = match &proven.account {
             Some(name) => ctx.accounts.get_or_create(name),
@@ -156,6 +156,54 @@ impl Session {
             ctl.proxy_key = proven.proxy;
         }
         self.who.client.set_trace();
+    }
+
+    /// The users changed: it is still one of them, under the permissions of now, or it goes.
+    pub(super) async fn authenticate_again(&mut self) {
+        let options = self.options.clone().unwrap_or_default();
+        let proven = match self.authenticate(&options).await {
+            Ok(proven) => proven,
+            Err(refusal) => {
+                let reason = self.violation(&refusal, &options);
+                self.who.endpoint.close(reason);
+                return;
+            }
+        };
+        let before = self.who.account.clone();
+        self.enter(*proven);
+        if self.who.account.id != before.id {
+            let subs = self.who.endpoint.subs();
+            before.sublist.remove_batch(&subs);
+            for sub in &subs {
+                // It was valid in the account it comes from.
+                let _ = self.who.account.sublist.insert(sub.clone());
+            }
+            before.stats.clients.fetch_sub(1, Ordering::Relaxed);
+            self.who.account.stats.clients.fetch_add(1, Ordering::Relaxed);
+        }
+        self.drop_forbidden_subs();
+    }
+
+    fn drop_forbidden_subs(&self) {
+        let Some(permissions) = &self.who.permissions else { return };
+        let client = &self.who.client;
+        for sub in self.who.endpoint.subs() {
+            let queue = (!sub.queue().is_empty()).then_some(sub.queue());
+            if permissions.can_subscribe(sub.subject(), queue) {
+                if permissions.needs_delivery_filter(sub.subject(), queue) {
+                    self.who.endpoint.set_flag(flag::DENY_FILTER, true);
+                }
+                continue;
+            }
+            let subject = quote(sub.subject());
+            client.send_err(&format!("Permissions Violation for Subscription to {subject}"));
+            self.who.hub.log.info(format_args!(
+                "Removed sub {subject} (sid {}) for {} - not authorized",
+                quote(sub.sid()),
+                client.label(),
+            ));
+            client.drop_sub(&sub);
+        }
     }
 
     /// What others may know of the CONNECT.

@@ -200,9 +200,11 @@ async fn proxy_header(client: &Arc<Client>, input: &mut Vec<u8>) -> Result<bool,
     let end = clock.now().after(PROXY_TIMEOUT);
     let refuse = |problem: String| {
         let peer = client.ctl().peer;
-        client.ctx.hub.log.warn(format_args!(
-            "Error reading PROXY protocol header from {peer}: {problem}"
-        ));
+        client
+            .ctx
+            .hub
+            .log
+            .warn(format_args!("Error reading PROXY protocol header from {peer}: {problem}"));
         Err(CloseReason::ProtocolViolation)
     };
     fill(client, input, SNIFF, end.since(clock.now())).await?;
@@ -242,8 +244,7 @@ async fn tls_handshake(
         client.log_error(&format!("TLS handshake error: {problem}"));
         CloseReason::TlsHandshakeError
     };
-    let session =
-        TlsSession::accept(config, already_read).map_err(|e| failed(e.to_string()))?;
+    let session = TlsSession::accept(config, already_read).map_err(|e| failed(e.to_string()))?;
     let out = &client.endpoint.out;
     let clock = client.ctx.hub.env.clock();
     match clock.timeout(settings.options.tls_timeout, session.handshake(out.stream())).await {

@@ -101,7 +101,9 @@ impl Client {
                 let ago = crate::base::text::go_duration(Duration::from_secs(
                     (quiet + Duration::from_millis(500)).as_secs(),
                 ));
-                self.log_debug(&format!("Delaying PING due to remote client data or ping {ago} ago"));
+                self.log_debug(&format!(
+                    "Delaying PING due to remote client data or ping {ago} ago"
+                ));
                 return self.set_ping_timer(interval);
             }
             ctl.pings_out += 1;

@@ -152,6 +152,11 @@ impl Client {
         self.endpoint.close(reason);
     }
 
+    /// Makes it look at changed settings now, not at its next message.
+    pub fn wake(&self) {
+        self.endpoint.wake();
+    }
+
     /// Sends an error line.
     pub fn send_err(&self, text: &str) {
         if self.traced() {
@@ -239,7 +244,8 @@ impl Owner for Client {
             IpAddr::V4(ip) => format!("{ip}:{} - cid:{}", ctl.peer.port(), self.cid()),
         };
         let Some(said) = &ctl.said else { return label };
-        let version = if said.version.is_empty() { String::new() } else { format!("v{}", said.version) };
+        let version =
+            if said.version.is_empty() { String::new() } else { format!("v{}", said.version) };
         let client = [version.as_str(), &said.lang, &said.name]
             .into_iter()
             .filter(|s| !s.is_empty())
@@ -249,7 +255,10 @@ impl Owner for Client {
             label.push_str(&format!(" - {}", quote(client.as_bytes())));
         }
         if let Some(user) = &ctl.user_label {
-            label.push_str(&format!(" - {}", quote(format!("{}/{user}", ctl.account.name).as_bytes())));
+            label.push_str(&format!(
+                " - {}",
+                quote(format!("{}/{user}", ctl.account.name).as_bytes())
+            ));
         }
         label
     }

@@ -161,7 +161,8 @@ impl Identity {
             let mut ctl = self.client.ctl();
             ctl.last_ping_in = now;
             let protocol = ctl.said.as_ref().map(|s| s.protocol);
-            let first = protocol.is_some() && !std::mem::replace(&mut ctl.first_pong_sent, protocol.is_some());
+            let first = protocol.is_some()
+                && !std::mem::replace(&mut ctl.first_pong_sent, protocol.is_some());
             first && protocol >= Some(1)
         };
         if first {
@@ -180,12 +181,12 @@ impl Identity {
         if self.traced() {
             self.client.trace_in("SUB", line);
         }
-        let (subject, queue, sid): (&[u8], &[u8], &[u8]) =
-            match split_args::<3>(line, is_separator) {
-                Some(([subject, sid, _], 2)) => (subject, b"", sid),
-                Some(([subject, queue, sid], 3)) => (subject, queue, sid),
-                _ => return self.bad_args("processSub", line),
-            };
+        let (subject, queue, sid): (&[u8], &[u8], &[u8]) = match split_args::<3>(line, is_separator)
+        {
+            Some(([subject, sid, _], 2)) => (subject, b"", sid),
+            Some(([subject, queue, sid], 3)) => (subject, queue, sid),
+            _ => return self.bad_args("processSub", line),
+        };
         state.active = true;
         if let Err(problem) = self.may_subscribe(state, subject, queue) {
             problem.report(self, batch, subject, queue, sid);
@@ -273,14 +274,7 @@ enum Refused {
 }
 
 impl Refused {
-    fn report(
-        &self,
-        who: &Identity,
-        batch: &mut Batch,
-        subject: &[u8],
-        queue: &[u8],
-        sid: &[u8],
-    ) {
+    fn report(&self, who: &Identity, batch: &mut Batch, subject: &[u8], queue: &[u8], sid: &[u8]) {
         let (subject, sid) = (quote(subject), String::from_utf8_lossy(sid));
         let violation = format!("Permissions Violation for Subscription to {subject}");
         let (text, log) = match self {
@@ -291,7 +285,9 @@ impl Refused {
                 let queue = quote(queue);
                 (
                     format!("{violation} using queue {queue}"),
-                    format!("Subscription Violation - Subject {subject}, Queue: {queue}, SID {sid}"),
+                    format!(
+                        "Subscription Violation - Subject {subject}, Queue: {queue}, SID {sid}"
+                    ),
                 )
             }
             Self::Tokens => (

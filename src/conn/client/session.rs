@@ -93,6 +93,8 @@ enum Turn {
     Yield,
     /// A CONNECT, to be processed outside of the batch: it may take long.
     Connect(Vec<u8>),
+    /// The settings changed.
+    Reloaded,
     /// The first operation was not CONNECT: `no_auth_user` may still let it pass.
     NotConnect,
     /// A target is far behind.
@@ -147,6 +149,7 @@ impl Session {
                     tokio::task::yield_now().await;
                 }
                 Turn::Connect(json) => Box::pin(self.connect(&json)).await,
+                Turn::Reloaded => Box::pin(self.take_over_settings()).await,
                 Turn::NotConnect => Box::pin(self.connect_without_connect()).await,
                 Turn::Stall(target) => {
                     let longest = STALL_MAX.saturating_sub(stalled).min(STALL_MIN);
@@ -165,6 +168,9 @@ impl Session {
 
     fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<Turn> {
         self.who.endpoint.set_reader(cx.waker());
+        if self.who.ctx().settings.load().generation != self.settings_generation {
+            return Poll::Ready(Turn::Reloaded);
+        }
         let hub = self.who.hub.clone();
         Workspace::with(&hub, |workspace| {
             let Workspace { scratch, batch } = workspace;
@@ -234,7 +240,6 @@ impl Session {
 
     /// Processes the operations in `data` and delivers; keeps the rest.
     fn process(&mut self, data: &[u8], batch: &mut Batch) -> Option<Turn> {
-        self.notice_reload();
         let now = self.who.hub.env.clock().now();
         let (used, turn) = self.operations(data, batch, now);
         let flushed = batch.flush(&self.who.publisher(now), data);
@@ -291,19 +296,18 @@ impl Session {
         (at, None)
     }
 
-    fn notice_reload(&mut self) {
-        let ctx = self.who.client.ctx.clone();
-        let settings = ctx.settings.load();
-        if settings.generation == self.settings_generation {
-            return;
-        }
+    /// Takes over what a reload changed: limits, and whether it may still do what it does.
+    async fn take_over_settings(&mut self) {
+        let settings = self.who.ctx().settings.load_full();
         self.settings_generation = settings.generation;
-        let limits = settings.limits(self.state.limits.headers);
         // As upstream: the length of lines is taken over when a connection starts.
-        self.state.limits.max_payload = limits.max_payload;
+        self.state.limits.max_payload = settings.limits(true).max_payload;
         self.state.max_sub_tokens = usize::from(settings.options.max_sub_tokens);
-        self.state.max_subs =
-            usize::try_from(settings.options.max_subs).ok().filter(|n| *n > 0);
+        self.state.max_subs = usize::try_from(settings.options.max_subs).ok().filter(|n| *n > 0);
+        self.who.uncached = self.who.hub.no_match_cache.load(Ordering::Relaxed);
+        if self.options.is_some() {
+            self.authenticate_again().await;
+        }
     }
 }
 

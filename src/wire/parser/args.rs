@@ -17,10 +17,10 @@ pub fn parse_size(digits: &[u8]) -> Option<usize> {
 }
 
 /// Splits `line` at runs of separators into at most `N` arguments; `None` if there are more.
-pub fn split_args<'a, const N: usize>(
-    line: &'a [u8],
+pub fn split_args<const N: usize>(
+    line: &[u8],
     separator: impl Fn(u8) -> bool,
-) -> Option<([&'a [u8]; N], usize)> {
+) -> Option<([&[u8]; N], usize)> {
     let mut args: [&[u8]; N] = [&[]; N];
     let mut count = 0;
     for arg in line.split(|b| separator(*b)).filter(|arg| !arg.is_empty()) {

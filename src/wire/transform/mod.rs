@@ -170,6 +170,11 @@ impl Transform {
         }))
     }
 
+    /// The same subject may be transformed differently each time.
+    pub fn is_random(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Random(_)))
+    }
+
     /// The source pattern.
     pub fn source(&self) -> &str {
         &self.source
