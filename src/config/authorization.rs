@@ -120,10 +120,10 @@ pub(super) fn block(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Authorization, Co
     let map = readable(item, cx)?;
     let mut auth = Authorization::default();
     for entry in entries(map) {
-        match common(entry, "authorization config", &mut auth, cx)? {
+        match common(entry, item, "authorization config", &mut auth, cx)? {
             true => {}
             false => match entry.key().as_str() {
-                "token" => auth.token = cx.check(entry.text()).unwrap_or_default(),
+                "token" => auth.token = readable_as(entry.text(), item, cx)?,
                 "users" => {
                     if let Some((nkeys, users)) = cx.check_with(|cx| users(entry, cx)) {
                         auth.users = Some(users);
@@ -151,18 +151,18 @@ pub(super) fn leaf_block(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Authorizatio
     let map = readable(item, cx)?;
     let mut auth = Authorization::default();
     for entry in entries(map) {
-        match common(entry, "leafnode authorization config", &mut auth, cx)? {
+        match common(entry, item, "leafnode authorization config", &mut auth, cx)? {
             true => {}
             false => match entry.key().as_str() {
                 "nkey" => {
-                    auth.nkey = cx.check(entry.text()).unwrap_or_default();
+                    auth.nkey = readable_as(entry.text(), item, cx)?;
                     if !keys::is_public(Role::User, &auth.nkey) {
                         let message = "Not a valid public nkey for leafnode authorization";
                         cx.error(entry.error(message));
                     }
                 }
                 "users" => auth.users = cx.check_with(|cx| leaf_users(entry, cx)),
-                "account" => auth.account = cx.check(entry.text()).unwrap_or_default(),
+                "account" => auth.account = readable_as(entry.text(), item, cx)?,
                 _ => cx.unknown(entry),
             },
         }
@@ -176,9 +176,9 @@ pub(super) fn simple_block(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Authorizat
     let mut auth = Authorization::default();
     for entry in entries(map) {
         match entry.key().as_str() {
-            "user" | "username" => auth.user = cx.check(entry.text()).unwrap_or_default(),
-            "pass" | "password" => auth.pass = cx.check(entry.text()).unwrap_or_default(),
-            "token" => auth.token = cx.check(entry.text()).unwrap_or_default(),
+            "user" | "username" => auth.user = readable_as(entry.text(), item, cx)?,
+            "pass" | "password" => auth.pass = readable_as(entry.text(), item, cx)?,
+            "token" => auth.token = readable_as(entry.text(), item, cx)?,
             "timeout" => {
                 auth.timeout = match entry.kind() {
                     ValueKind::Integer(n) => secs(*n as f64),
@@ -192,24 +192,35 @@ pub(super) fn simple_block(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Authorizat
     Ok(auth)
 }
 
-/// The block's map. Upstream trips over anything else twice.
+/// The block's map.
 fn readable<'a>(item: Item<'a>, cx: &mut Cx<'_>) -> Result<&'a Map, ConfigError> {
-    item.map().map_err(|e| {
+    readable_as(item.map(), item, cx)
+}
+
+/// A value of the block. Upstream trips over one of the wrong type, and then over the block that
+/// it could not read.
+fn readable_as<T>(
+    value: Result<T, ConfigError>,
+    block: Item<'_>,
+    cx: &mut Cx<'_>,
+) -> Result<T, ConfigError> {
+    value.map_err(|e| {
         cx.error(e);
-        item.error(NIL)
+        block.error(NIL)
     })
 }
 
 /// Keys that all blocks with users share; `false` for any other key.
 fn common(
     entry: Item<'_>,
+    item: Item<'_>,
     what: &str,
     auth: &mut Authorization,
     cx: &mut Cx<'_>,
 ) -> Result<bool, ConfigError> {
     match entry.key().as_str() {
-        "user" | "username" => auth.user = cx.check(entry.text()).unwrap_or_default(),
-        "pass" | "password" => auth.pass = cx.check(entry.text()).unwrap_or_default(),
+        "user" | "username" => auth.user = readable_as(entry.text(), item, cx)?,
+        "pass" | "password" => auth.pass = readable_as(entry.text(), item, cx)?,
         "timeout" => {
             let prefix = format!("error parsing {what}, 'timeout' ");
             let seconds = entry.seconds(&prefix, &format!("{prefix}wrong type"))?;
@@ -225,7 +236,7 @@ fn common(
             auth.timeout = secs(seconds);
         }
         "proxy_required" => {
-            auth.proxy_required = cx.check(entry.boolean()).unwrap_or_default();
+            auth.proxy_required = readable_as(entry.boolean(), item, cx)?;
         }
         _ => return Ok(false),
     }

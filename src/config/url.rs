@@ -172,7 +172,7 @@ fn check_host(host: &str) -> Result<(), String> {
             None => return Err("missing ']' in host".to_owned()),
             Some(end) => &rest[end + 1..],
         },
-        None => host.find(':').map_or("", |colon| &host[colon..]),
+        None => host.rfind(':').map_or("", |colon| &host[colon..]),
     };
     let valid = port.is_empty()
         || port.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));

@@ -6,6 +6,7 @@ mod gsl;
 mod headers;
 mod ipqueue;
 mod log;
+mod opts;
 mod ping;
 mod rate_counter;
 mod ring;
@@ -21,6 +22,7 @@ crate::collect! {
     headers,
     ipqueue,
     log,
+    opts,
     ping,
     rate_counter,
     ring,

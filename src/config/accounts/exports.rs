@@ -18,7 +18,7 @@ pub(super) fn parse(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Vec<Export>, Conf
 
 /// Keys of an export as far as read.
 #[derive(Default)]
-struct Draft {
+struct Draft<'a> {
     stream: Option<String>,
     service: Option<String>,
     response: Option<ServiceResponse>,
@@ -27,6 +27,8 @@ struct Draft {
     allow_trace: Option<bool>,
     accounts: Option<Vec<String>>,
     position: u32,
+    /// Keys that only services have, where they stand.
+    service_only: Vec<(&'static str, Item<'a>)>,
 }
 
 /// One export; `None` if it names neither stream nor service.
@@ -56,9 +58,9 @@ fn export(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Option<Export>, ConfigError
     }))
 }
 
-fn field(entry: Item<'_>, draft: &mut Draft, cx: &mut Cx<'_>) -> Result<(), ConfigError> {
+fn field<'a>(entry: Item<'a>, draft: &mut Draft<'a>, cx: &mut Cx<'_>) -> Result<(), ConfigError> {
     let value = || quote(&Plain(entry.kind()).to_string());
-    let only_service = |draft: &Draft, what: &str| match draft.stream {
+    let only_service = |draft: &Draft<'_>, what: &str| match draft.stream {
         Some(_) => Err(entry.error(format!("Detected {what} directive on non-service"))),
         None => Ok(()),
     };
@@ -68,14 +70,8 @@ fn field(entry: Item<'_>, draft: &mut Draft, cx: &mut Cx<'_>) -> Result<(), Conf
                 let message = format!("Detected stream {} but already saw a service", value());
                 return Err(entry.error(message));
             }
-            if draft.response.is_some() {
-                return Err(entry.error("Detected response directive on non-service"));
-            }
-            if draft.latency.is_some() {
-                return Err(entry.error("Detected latency directive on non-service"));
-            }
-            if draft.allow_trace.is_some() {
-                return Err(entry.error("Detected allow_trace directive on non-service"));
+            if let Some((what, place)) = draft.service_only.first() {
+                return Err(place.error(format!("Detected {what} directive on non-service")));
             }
             draft.stream = Some(subject(entry, "stream")?);
         }
@@ -90,6 +86,7 @@ fn field(entry: Item<'_>, draft: &mut Draft, cx: &mut Cx<'_>) -> Result<(), Conf
             if draft.response.is_some() {
                 return Err(entry.error("Duplicate response type definition"));
             }
+            draft.service_only.push(("response", entry));
             draft.response = Some(response(entry)?);
             only_service(draft, "response")?;
         }
@@ -109,6 +106,7 @@ fn field(entry: Item<'_>, draft: &mut Draft, cx: &mut Cx<'_>) -> Result<(), Conf
         }
         "accounts" => draft.accounts = Some(entry.string_list()?),
         "latency" => {
+            draft.service_only.push(("latency", entry));
             draft.latency = Some(latency(entry)?);
             only_service(draft, "latency")?;
         }
@@ -117,6 +115,7 @@ fn field(entry: Item<'_>, draft: &mut Draft, cx: &mut Cx<'_>) -> Result<(), Conf
         }
         "allow_trace" => {
             draft.allow_trace = Some(entry.boolean()?);
+            draft.service_only.push(("allow_trace", entry));
             only_service(draft, "allow_trace")?;
         }
         _ => cx.unknown(entry),

@@ -43,15 +43,36 @@ fn check_export<'a>(
     let missing = names
         .filter(move |name| !known(name.as_str()))
         .map(move |name| format!("{} account not defined for {what} export", quote(name)));
-    let invalid = !subject::is_valid_subject(export.subject.as_bytes());
-    missing.chain(
-        invalid.then(|| {
-            format!("Error adding {what} export {}: invalid subject", quote(&export.subject))
-        }),
-    )
+    missing.chain(export_problem(export, what))
+}
+
+fn export_problem(export: &Export, what: &str) -> Option<String> {
+    let name = quote(&export.subject);
+    if !subject::is_valid_subject(export.subject.as_bytes()) {
+        return Some(format!("Error adding {what} export {name}: invalid subject"));
+    }
+    let ExportKind::Service { latency: Some(latency), .. } = &export.kind else { return None };
+    let to = &latency.subject;
+    (!subject::is_valid_publish_subject(to.as_bytes())).then(|| {
+        let to = quote(to);
+        format!(
+            "Error adding service latency sampling for {name} on subject {to}: invalid publish \
+             subject"
+        )
+    })
 }
 
 fn check_import(import: &Import, what: &str, known: impl Fn(&str) -> bool) -> Option<String> {
-    (!known(&import.account))
-        .then(|| format!("{} account not defined for {what} import", quote(&import.account)))
+    if !known(&import.account) {
+        let name = quote(&import.account);
+        return Some(format!("{name} account not defined for {what} import"));
+    }
+    let ImportKind::Stream { prefix, .. } = &import.kind else { return None };
+    subject::has_wildcard(prefix.as_bytes()).then(|| {
+        let name = quote(&import.subject);
+        format!(
+            "Error adding stream import {name}: stream import prefix can not contain wildcard \
+             tokens"
+        )
+    })
 }
