@@ -15,7 +15,6 @@ mod subject_transform;
 mod util;
 
 crate::collect! {
-    log,
     client_proxyproto,
     errors,
     gsl,
