@@ -147,6 +147,9 @@ fn text_is_what_runs() -> Result<(), Failed> {
         .collect();
     written.sort();
     compiled.sort();
+    if let Some(twice) = compiled.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Failed::from(format!("collected twice: {}", twice[0])));
+    }
     for name in &compiled {
         if !written.contains(name) {
             return Err(Failed::from(format!("compiled, but not found in the text: {name}")));

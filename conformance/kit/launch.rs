@@ -68,7 +68,7 @@ impl Launch {
 
     /// Starts the server and returns when it accepts connections.
     #[track_caller]
-    pub(crate) fn start(self) -> impl Future<Output = Server> {
+    pub(crate) fn start(self) -> impl Future<Output = Server> + use<> {
         let at = Location::caller();
         async move {
             let own = self.folder().join("ports");
@@ -88,7 +88,7 @@ impl Launch {
 
     /// Runs the server until it exits by itself.
     #[track_caller]
-    pub(crate) fn run(self) -> impl Future<Output = Exit> {
+    pub(crate) fn run(self) -> impl Future<Output = Exit> + use<> {
         let at = Location::caller();
         async move {
             std::fs::create_dir_all(self.folder()).expect("the case's folder is writable");

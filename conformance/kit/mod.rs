@@ -60,24 +60,28 @@ impl Cx {
     /// Starts a server with this configuration and returns when it accepts connections. It
     /// listens on a free port of 127.0.0.1 and monitors on another unless the text says
     /// otherwise; `{dir}` in the text is the case's folder.
-    pub(crate) async fn server(&self, config: &str) -> Server {
-        self.launch().config(config).start().await
+    #[track_caller]
+    pub(crate) fn server(&self, config: &str) -> impl Future<Output = Server> + use<> {
+        self.launch().config(config).start()
     }
 
     /// Starts a server with these arguments and no configuration file of the kit's making.
-    pub(crate) async fn server_args(&self, args: &[&str]) -> Server {
-        self.launch().args(args).start().await
+    #[track_caller]
+    pub(crate) fn server_args(&self, args: &[&str]) -> impl Future<Output = Server> + use<> {
+        self.launch().args(args).start()
     }
 
     /// Runs the server with these arguments until it exits by itself.
-    pub(crate) async fn run(&self, args: &[&str]) -> Exit {
-        self.launch().args(args).run().await
+    #[track_caller]
+    pub(crate) fn run(&self, args: &[&str]) -> impl Future<Output = Exit> + use<> {
+        self.launch().args(args).run()
     }
 
     /// `nats-server -t -c` on this configuration, as it stands.
-    pub(crate) async fn check_config(&self, config: &str) -> Exit {
+    #[track_caller]
+    pub(crate) fn check_config(&self, config: &str) -> impl Future<Output = Exit> + use<> {
         let path = self.file("checked.conf", config);
-        self.run(&["-t", "-c", path.to_str().expect("a UTF-8 path")]).await
+        self.run(&["-t", "-c", path.to_str().expect("a UTF-8 path")])
     }
 
     /// A server process yet to be started, when configuration alone does not say it.
