@@ -236,15 +236,13 @@ impl Index {
     fn remove(&mut self, seed: Seed, sub: &Arc<Subscription>) -> bool {
         let removed = if subject::is_literal(sub.subject()) {
             let hash = seed.hash(sub.subject());
-            let Some(entry) = self.literals.find_mut(hash, |e| e.is(sub.subject())) else {
-                return false;
-            };
-            let removed = entry.remove(sub);
-            if entry.is_empty() {
-                self.literals.remove(hash, |e| e.is_empty());
-                self.literals.shrink();
-            }
-            removed
+            let removed = self.literals.update(
+                hash,
+                |e| e.is(sub.subject()),
+                |entry| (entry.remove(sub), entry.is_empty()),
+            );
+            self.literals.shrink();
+            removed.unwrap_or(false)
         } else {
             self.wildcards.remove(sub)
         };

@@ -37,11 +37,14 @@ pub async fn serve(ctx: Arc<Context>, stream: Stream, peer: SocketAddr) {
     match ready {
         Ok(opened) => {
             drop(settings);
-            Session::new(client.clone(), opened).run().await;
+            // Boxed, as everything that is awaited only at the end: an idle connection is this
+            // future and its session, so neither may carry room for anything else.
+            let mut session = Box::new(Session::new(client.clone(), opened));
+            session.run().await;
         }
         Err(reason) => client.close(reason),
     }
-    close(&client).await;
+    Box::pin(close(&client)).await;
 }
 
 /// What the handshake leaves to the session.

@@ -243,19 +243,25 @@ impl Identity {
             _ => return self.bad_args("processUnsub", line),
         };
         state.active = true;
-        let sub = self.endpoint.sub(self.hub.seed, sid);
         if state.verbose {
             self.ok(batch);
         }
-        let Some(sub) = sub else { return Flow::Continue(()) };
         let max = max.map_or(0, |n| n as u64);
-        if max > 0 && max > sub.delivered() {
+        if max > 0
+            && let Some(sub) = self.endpoint.sub(self.hub.seed, sid)
+            && max > sub.delivered()
+        {
             sub.set_max(max);
-        } else {
-            sub.set_max(0);
-            if !self.shutting_down() {
-                self.client.drop_sub(&sub);
+            return Flow::Continue(());
+        }
+        if !self.shutting_down()
+            && let Some(sub) = self.endpoint.take_sub(self.hub.seed, sid)
+        {
+            if self.traced() {
+                self.client.trace_line("<-> DELSUB ", sub.sid());
             }
+            self.account.sublist.remove(&sub);
+            sub.close();
         }
         Flow::Continue(())
     }
