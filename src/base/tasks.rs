@@ -29,6 +29,11 @@ pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
         .build()
 }
 
+/// How many threads the current runtime serves the network with.
+pub fn workers() -> usize {
+    tokio::runtime::Handle::current().metrics().num_workers()
+}
+
 /// A group of tasks with one cancellation.
 #[derive(Clone, Debug, Default)]
 pub struct TaskScope(Arc<Inner>);

@@ -6,7 +6,6 @@ use crate::config::diff::{Effect, Plan, ReloadError as DiffError};
 use crate::config::options::Options;
 use crate::config::{self, ConfigErrors};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use thiserror::Error;
 
 /// Why the running configuration stays.
@@ -78,7 +77,6 @@ impl Server {
         let told = *before != info;
         ctx.info.store(Arc::new(info));
         self.follow(&plan, &options, told).await;
-        self.0.config_load_ns.store(self.0.env.clock().wall_ns(), Ordering::Relaxed);
         self.0.log.info(format_args!("Reloaded server configuration"));
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! CONNECT: what a client wants, who it is, which account it is in.
 
 use super::session::Session;
-use super::user_label;
+use super::{REDACTED, user_label};
 use crate::auth::authenticator::{Attempt, ConnectionType, Decision, Identity as Proven, Refusal};
 use crate::broker::CloseReason;
 use crate::broker::endpoint::{Owner, flag};
@@ -71,6 +71,7 @@ impl Session {
         let endpoint = &self.who.endpoint;
         endpoint.set_flag(flag::NO_ECHO, !options.echo);
         endpoint.set_flag(flag::HEADERS, self.state.limits.headers);
+        self.remember(&options);
         if !first {
             self.leave_account();
         }
@@ -83,7 +84,7 @@ impl Session {
             return Err(self.violation(&refusal, &options));
         }
         self.enter(*proven);
-        self.remember(&options, first);
+        self.register(&options, first);
         let outcome = self.check_protocol(&options);
         self.options = Some(options);
         outcome
@@ -206,15 +207,23 @@ impl Session {
         }
     }
 
-    /// What others may know of the CONNECT.
-    fn remember(&self, options: &Connect, first: bool) {
+    /// What others may know of the CONNECT, accepted or not.
+    fn remember(&self, options: &Connect) {
         let mut said = Box::new(options.clone());
-        for secret in [&mut said.pass, &mut said.auth_token, &mut said.jwt, &mut said.sig] {
+        for secret in [&mut said.pass, &mut said.jwt, &mut said.sig] {
             *secret = String::new();
         }
+        if !said.auth_token.is_empty() {
+            said.auth_token = REDACTED.to_owned();
+        }
+        self.who.client.ctl().said = Some(said);
+    }
+
+    /// It was let in: its account counts it, and logs name its user.
+    fn register(&self, options: &Connect, first: bool) {
         {
             let mut ctl = self.who.client.ctl();
-            ctl.said = Some(said);
+            ctl.registered = true;
             ctl.user_label = user_label(options).map(String::into_boxed_str);
         }
         if first {

@@ -273,14 +273,14 @@ async fn close(client: &Arc<Client>) {
     let reason = endpoint.closing().unwrap_or(CloseReason::ClientClosed);
     client.stop_timers();
     client.log_debug(&format!("Client connection closed: {}", reason.as_str()));
-    let snapshot = client.snapshot(true);
+    let snapshot = client.last_snapshot(reason);
     let account = client.account();
     let registered = {
         let ctl = client.ctl();
-        if ctl.said.as_ref().is_some_and(|s| s.protocol >= 1) {
+        if ctl.registered && ctl.said.as_ref().is_some_and(|s| s.protocol >= 1) {
             ctx.async_info_clients.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
         }
-        ctl.said.is_some()
+        ctl.registered
     };
     let subs = endpoint.take_subs(true);
     if ctx.phase() != Phase::ShuttingDown {

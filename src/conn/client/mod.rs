@@ -38,6 +38,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// What monitoring shows in the place of a token.
+const REDACTED: &str = "[REDACTED]";
+
 /// A client connection, as others see it.
 #[derive(Debug)]
 pub struct Client {
@@ -60,6 +63,8 @@ struct Ctl {
     account: Arc<Account>,
     /// What it said in CONNECT, secrets taken out; `None` before.
     said: Option<Box<Connect>>,
+    /// Its account counts it: it was let in.
+    registered: bool,
     /// How logs name its user.
     user_label: Option<Box<str>>,
     who: Who,
@@ -86,6 +91,7 @@ impl Client {
             via: None,
             account,
             said: None,
+            registered: false,
             user_label: None,
             who: Who::Anonymous,
             permissions: None,
@@ -209,7 +215,7 @@ impl Client {
     /// Sends an error line and logs it, once in a while for all connections together.
     fn send_err_and_log(&self, text: &str, error: bool) {
         self.send_err(text);
-        let account = self.ctl().said.is_some().then(|| self.account().name.clone());
+        let account = self.ctl().registered.then(|| self.account().name.clone());
         let line = match account {
             Some(account) => format!("{text} - Account:{account}"),
             None => text.to_owned(),
