@@ -3,6 +3,7 @@
 mod client;
 mod client_proxyproto;
 mod errors;
+mod feature_flags;
 mod gsl;
 mod headers;
 mod ipqueue;
@@ -20,6 +21,7 @@ crate::collect! {
     client,
     client_proxyproto,
     errors,
+    feature_flags,
     gsl,
     headers,
     ipqueue,
