@@ -162,9 +162,10 @@ async fn probes_are_no_errors(cx: Cx) {
     let mut c = server.raw().await;
     c.info().await;
     c.read_to_close().await;
-    let line = server.log_line("TLS handshake ").await;
-    server.log_line("Client connection closed: TLS Handshake Failure").await;
+    let line = server.log_line("TLS handshake error: ").await;
     assert!(line.contains("[DBG]"), "{line}");
+    assert!(line.ends_with("i/o timeout"), "{line}");
+    server.log_line("Client connection closed: TLS Handshake Failure").await;
 
     let server = cx.server(&config(&cx, "timeout: 20", "debug: true")).await;
     let mut c = server.raw_connected().await;
