@@ -1,7 +1,7 @@
 //! CONNECT: what a client wants, who it is, which account it is in.
 
 use super::session::Session;
-use super::{REDACTED, user_label};
+use super::{REDACTED, label_suffix, user_label};
 use crate::auth::authenticator::{Attempt, ConnectionType, Decision, Identity as Proven, Refusal};
 use crate::broker::CloseReason;
 use crate::broker::endpoint::{Owner, flag};
@@ -225,6 +225,10 @@ impl Session {
             let mut ctl = self.who.client.ctl();
             ctl.registered = true;
             ctl.user_label = user_label(options).map(String::into_boxed_str);
+            if first {
+                let suffix = label_suffix(options, &ctl.account.name, ctl.user_label.as_deref());
+                ctl.label_suffix = suffix.into_boxed_str();
+            }
         }
         if first {
             let ctx = self.who.ctx();

@@ -7,7 +7,7 @@ use crate::base::net::Stream;
 use crate::broker::{CloseReason, Endpoint};
 use crate::conn::context::{Context, Phase};
 use crate::conn::settings::Settings;
-use crate::tls::session::TlsSession;
+use crate::tls::session::{HandshakeError, TlsSession};
 use crate::wire::info::Info;
 use crate::wire::proxy_proto;
 use data_encoding::BASE64URL_NOPAD;
@@ -247,18 +247,29 @@ async fn tls_handshake(
         client.log_error(&format!("TLS handshake error: {problem}"));
         CloseReason::TlsHandshakeError
     };
+    // Whoever only looks whether the port is open shall not fill the log.
+    let probed = |problem: &str| {
+        client.log_debug(&format!("TLS handshake error: {problem}"));
+        CloseReason::TlsHandshakeError
+    };
     let session = TlsSession::accept(config, already_read).map_err(|e| failed(e.to_string()))?;
     let out = &client.endpoint.out;
     let clock = client.ctx.hub.env.clock();
     match clock.timeout(settings.options.tls_timeout, session.handshake(out.stream())).await {
         Some(Ok(())) => {}
+        Some(Err(e @ HandshakeError::NotTls)) => return Err(probed(&e.to_string())),
         Some(Err(e)) => return Err(failed(e.to_string())),
-        None => return Err(failed("tls: handshake timeout".to_owned())),
+        None => {
+            let reason = probed("i/o timeout");
+            client.log_debug("TLS handshake timeout");
+            return Err(reason);
+        }
     }
     let info = session.info();
     if let Some(tls) = &settings.options.tls
         && !crate::tls::pinned::accepts(&tls.pinned_certs, &info.peer_certs)
     {
+        session.close(out.stream());
         return Err(failed("certificate not pinned".to_owned()));
     }
     client.log_debug("TLS handshake complete");
