@@ -47,7 +47,6 @@ impl Identity {
             hub: &self.hub,
             endpoint: &self.endpoint,
             scope: Scope {
-                instance: self.hub.instance,
                 seed: self.hub.seed,
                 account: &self.account,
                 permissions: self.permissions.as_deref(),
@@ -172,8 +171,7 @@ impl Session {
             return Poll::Ready(Turn::Reloaded);
         }
         let hub = self.who.hub.clone();
-        Workspace::with(&hub, |workspace| {
-            let Workspace { scratch, batch } = workspace;
+        Workspace::with(&hub, |scratch, batch| {
             for _ in 0..BATCHES_PER_TURN {
                 if let Some(reason) = self.who.endpoint.closing() {
                     return Poll::Ready(Turn::Close(reason));
