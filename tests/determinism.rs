@@ -5,10 +5,10 @@
 //! The script uses what draws lots or keeps tables: queue groups, weighted mappings, wildcards,
 //! permissions, nonces, PING timers, a reload, a slow consumer, lame duck mode.
 
+use nats_server::Server;
 use nats_server::base::net::Stream;
 use nats_server::base::{Clock, Env};
 use nats_server::logging::{Captured, LogOptions, Logger, Target};
-use nats_server::{Options, Server};
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ port: 4222
 debug: true
 trace: true
 ping_interval: "3s"
-max_pending: 2MB
+max_pending: 512KB
 write_deadline: "1s"
-max_payload: 1MB
+max_payload: 64KB
 lame_duck_grace_period: "1s"
-lame_duck_duration: "3s"
+lame_duck_duration: "30s"
 mappings: { split: [ { destination: left, weight: 50 }, { destination: right, weight: 50 } ] }
 authorization {
     users: [
@@ -59,8 +59,9 @@ impl Client {
 
     /// Reads up to the answer of a PING.
     async fn flush(&mut self) {
+        let from = self.seen.len();
         self.send("PING\r\n").await;
-        while !self.seen.ends_with(b"PONG\r\n") {
+        while !self.seen[from..].windows(6).any(|bytes| bytes == b"PONG\r\n") {
             assert!(self.read(Duration::from_secs(60)).await, "no PONG: {}", self.text());
         }
     }
@@ -104,31 +105,24 @@ async fn start(env: &Env) -> (Server, Captured) {
         Ok(other) => panic!("not a command to run: {other:?}"),
         Err(e) => panic!("{}", e.stderr),
     };
-    let (options, log, lines) = with_captured_log(env, options);
+    let lines = Captured::default();
+    let target = Target::Capture(lines.clone());
+    let log = LogOptions { target, debug: true, trace: true, ..LogOptions::default() };
+    let log = Logger::new(env, &log).expect("memory takes it");
     let server = Server::start_with_log(env.clone(), log, options).await.expect("it starts");
     (server, lines)
-}
-
-fn with_captured_log(env: &Env, options: Options) -> (Options, Logger, Captured) {
-    let lines = Captured::default();
-    let log = LogOptions {
-        target: Target::Capture(lines.clone()),
-        debug: options.debug,
-        trace: options.trace,
-        ..LogOptions::default()
-    };
-    let log = Logger::new(env, &log).expect("memory takes it");
-    (options, log, lines)
 }
 
 /// Traffic that draws lots: three queue groups over three connections, a mapping with weights.
 async fn traffic(a: &mut Client, b: &mut Client, c: &mut Client) {
     let subscribe = "SUB work.* q1 1\r\nSUB work.> q1 2\r\nSUB *.now q2 3\r\nSUB left 4\r\n\
-                     SUB right q3 5\r\nSUB > 6\r\nSUB secret.x 7\r\nSUB tmp 8\r\nUNSUB 8 2\r\n";
+                     SUB right q3 5\r\nSUB secret.x 7\r\nSUB tmp 8\r\nUNSUB 8 2\r\n";
     for client in [&mut *a, &mut *b, &mut *c] {
         client.send(subscribe).await;
         client.flush().await;
     }
+    b.send("SUB > 6\r\n").await;
+    b.flush().await;
     for i in 0..40 {
         a.send(&format!("PUB work.now 2\r\n{i:02}\r\nPUB split 2\r\n{i:02}\r\n")).await;
         b.send(&format!("PUB work.{i} reply.to 1\r\nx\r\nPUB tmp 1\r\ny\r\n")).await;
@@ -152,24 +146,25 @@ async fn script(seed: u64) -> Trace {
         client.send("PONG\r\n").await;
     }
     // Permissions change under a live connection.
-    let changed = CONFIG.replace("secret.>", "work.>").replace("1MB", "512KB");
+    let changed = CONFIG.replace("secret.>", "work.>").replace("64KB", "32KB");
     env.fs().write(Path::new("/server.conf"), changed.as_bytes(), 0o644).expect("memory takes it");
-    let mut options = (*server.options()).clone();
-    options.max_payload = 1024;
-    server.reload_options(options).await.expect("a reload");
+    server.reload().await.expect("a reload");
     for client in [&mut a, &mut b, &mut c] {
         client.flush().await;
     }
     // One reads no more until it is cut off; the others stay.
-    let large = "z".repeat(1000);
-    for _ in 0..4000 {
-        a.send(&format!("PUB work.now 1000\r\n{large}\r\n")).await;
-    }
-    a.listen(Duration::from_secs(1)).await;
-    b.listen(Duration::from_secs(1)).await;
-    let ending = server.lame_duck();
-    let (la, lb, lc) = (Duration::from_secs(20), Duration::from_secs(20), Duration::from_secs(20));
-    tokio::join!(ending, a.listen(la), b.listen(lb), c.listen(lc));
+    c.send("SUB flood 9\r\n").await;
+    c.flush().await;
+    let flood = async {
+        let message = format!("PUB flood 1000\r\n{}\r\n", "z".repeat(1000));
+        for _ in 0..1000 {
+            a.send(&message).await;
+        }
+        a.flush().await;
+    };
+    tokio::join!(flood, b.listen(Duration::from_secs(5)));
+    let rest = Duration::from_secs(60);
+    tokio::join!(server.lame_duck(), a.listen(rest), b.listen(rest), c.listen(rest));
     server.wait_for_shutdown().await;
     Trace { clients: vec![a.text(), b.text(), c.text()], log: lines.output() }
 }
@@ -195,7 +190,7 @@ fn assert_same(one: &str, other: &str, what: &str) {
 
 #[test]
 fn the_same_seed_leads_to_the_same_bytes() {
-    for seed in [1, 7, 42] {
+    for seed in [1, 42] {
         let (one, other) = (run(seed), run(seed));
         for (i, (a, b)) in one.clients.iter().zip(&other.clients).enumerate() {
             assert_same(a, b, &format!("bytes of client {i}"));

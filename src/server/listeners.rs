@@ -74,8 +74,11 @@ impl Server {
                     ctx.tasks.spawn(client::serve(ctx.clone(), stream, peer));
                 }
                 Err(e) => {
+                    let at =
+                        listener.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
                     self.0.log.error(format_args!(
-                        "Temporary Client Accept Error ({e}), sleeping {}ms",
+                        "Temporary Client Accept Error(accept tcp {at}: accept4: {}), sleeping {}ms",
+                        reason(&e),
                         wait.as_millis()
                     ));
                     clock.sleep(wait).await;
