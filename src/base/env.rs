@@ -158,12 +158,12 @@ impl Env {
     /// Sends a signal as `kill(2)` does: 0 is this process's group, below 0 another group.
     pub fn kill(&self, pid: i32, signal: rustix::process::Signal) -> std::io::Result<()> {
         use rustix::process::{Pid, kill_current_process_group, kill_process, kill_process_group};
-        let group = Pid::from_raw(pid.saturating_neg()).filter(|_| pid < 0);
-        Ok(match (group, Pid::from_raw(pid)) {
-            (Some(group), _) => kill_process_group(group, signal)?,
-            (None, Some(pid)) => kill_process(pid, signal)?,
-            (None, None) => kill_current_process_group(signal)?,
-        })
+        let Some(target) = Pid::from_raw(pid.saturating_abs()) else {
+            return Ok(kill_current_process_group(signal)?);
+        };
+        let sent =
+            if pid < 0 { kill_process_group(target, signal) } else { kill_process(target, signal) };
+        Ok(sent?)
     }
 
     /// Whether standard error is a terminal.

@@ -11,6 +11,8 @@ mod opts;
 mod ping;
 mod rate_counter;
 mod ring;
+mod server;
+mod signal;
 mod stree;
 mod subject_fuzz;
 mod subject_transform;
@@ -28,6 +30,8 @@ crate::collect! {
     ping,
     rate_counter,
     ring,
+    server,
+    signal,
     stree,
     subject_fuzz,
     subject_transform,
