@@ -176,6 +176,13 @@ impl Directory {
         Ok(directory)
     }
 
+    /// The account of the user that a peer named in CONNECT, by nkey or else by name: `None` if
+    /// there is no such user, `Some(None)` for the global account.
+    pub fn account_of(&self, nkey: &str, user: &str) -> Option<Option<&str>> {
+        let (table, name) = if nkey.is_empty() { (&self.users, user) } else { (&self.nkeys, nkey) };
+        table.get(name).map(|account| account.account.as_deref())
+    }
+
     /// Whether connections need a nonce to sign.
     pub fn needs_nonce(&self) -> bool {
         !self.nkeys.is_empty() || !self.proxies.is_empty()
@@ -394,6 +401,11 @@ impl Authenticator {
     /// Whether INFO says `auth_required`.
     pub fn required(&self) -> bool {
         self.policy.required
+    }
+
+    /// See [`Directory::account_of`].
+    pub fn account_of(&self, nkey: &str, user: &str) -> Option<Option<&str>> {
+        self.directory.account_of(nkey, user)
     }
 
     /// Whether INFO carries a nonce.

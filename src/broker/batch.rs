@@ -17,7 +17,7 @@ use crate::base::{Mono, Rng};
 use hashbrown::HashMap;
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// A parsed message, as offsets into the batch's input.
 #[derive(Clone, Copy, Debug)]
@@ -97,30 +97,54 @@ struct Run {
     result: u32,
 }
 
-/// What a worker thread needs to read and deliver: one input buffer, one output buffer, its match
-/// cache and the batch under way.
+/// What a worker thread needs to read and deliver: one input buffer, and for every server it works
+/// for a batch with its match cache, its draws and its output buffer.
 #[derive(Debug)]
 pub struct Workspace {
     /// Where reads go.
-    pub scratch: Vec<u8>,
-    /// The batch under way.
-    pub batch: Batch,
+    scratch: Vec<u8>,
+    /// The batch of each server, the one in use first. A server is told by its hub, whose memory
+    /// its `Weak` keeps from being given to another.
+    batches: Vec<(Weak<Hub>, Box<Batch>)>,
 }
 
 thread_local! {
-    static WORKSPACE: RefCell<Option<Box<Workspace>>> = const { RefCell::new(None) };
+    static WORKSPACE: RefCell<Workspace> =
+        const { RefCell::new(Workspace { scratch: Vec::new(), batches: Vec::new() }) };
 }
 
 impl Workspace {
-    /// Lends the thread's workspace to `work`.
-    pub fn with<T>(hub: &Hub, work: impl FnOnce(&mut Workspace) -> T) -> T {
-        WORKSPACE.with_borrow_mut(|slot| {
-            let workspace = slot.get_or_insert_with(|| {
-                let batch = Batch::new(hub.rng());
-                Box::new(Self { scratch: vec![0; READ_SCRATCH], batch })
-            });
-            work(workspace)
+    /// Lends the thread's scratch and its batch for the server of `hub` to `work`.
+    pub fn with<T>(hub: &Arc<Hub>, work: impl FnOnce(&mut [u8], &mut Batch) -> T) -> T {
+        WORKSPACE.with_borrow_mut(|workspace| {
+            let is_first = match workspace.batches.first() {
+                Some((first, _)) => std::ptr::eq(first.as_ptr(), Arc::as_ptr(hub)),
+                None => false,
+            };
+            if !is_first {
+                workspace.turn_to(hub);
+            }
+            work(&mut workspace.scratch, &mut workspace.batches[0].1)
         })
+    }
+
+    /// Puts the batch of `hub` first, made if the thread has none yet. Servers that are gone are
+    /// forgotten.
+    #[cold]
+    fn turn_to(&mut self, hub: &Arc<Hub>) {
+        if self.scratch.is_empty() {
+            self.scratch = vec![0; READ_SCRATCH];
+        }
+        self.batches.retain(|(hub, _)| hub.strong_count() > 0);
+        let held =
+            self.batches.iter().position(|(held, _)| std::ptr::eq(held.as_ptr(), Arc::as_ptr(hub)));
+        match held {
+            Some(at) => self.batches.swap(0, at),
+            None => {
+                let batch = Box::new(Batch::new(hub.rng()));
+                self.batches.insert(0, (Arc::downgrade(hub), batch));
+            }
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! A worker thread's match results.
+//! A worker thread's match results for one server.
 //!
 //! One probe answers who gets a message, whether its sender may send it and whether its subject
 //! is well formed. An entry is valid while its account's generation stands. A subject is admitted
@@ -17,8 +17,6 @@ use std::sync::Arc;
 /// Under whose eyes a subject is matched.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
-    /// The server (threads may serve several).
-    pub instance: u64,
     /// The seed of the server's hashes.
     pub seed: Seed,
     /// The publisher's account.
@@ -35,7 +33,7 @@ impl Scope<'_> {
     }
 }
 
-/// Match results of one worker thread.
+/// Match results of one worker thread for one server.
 #[derive(Debug)]
 pub(super) struct Cache {
     /// Boxed: a worker that never publishes touches no memory for its slots.
@@ -51,7 +49,6 @@ pub(super) struct Cache {
 #[derive(Clone, Debug)]
 struct Slot {
     hash: u64,
-    instance: u64,
     generation: u64,
     account: u32,
     permissions: u64,
@@ -80,7 +77,6 @@ impl Cache {
             && slot.generation == scope.account.sublist.generation()
             && slot.account == scope.account.id
             && slot.permissions == scope.permissions_id()
-            && slot.instance == scope.instance
             && *slot.subject == *subject
         {
             self.hits += 1;
@@ -110,7 +106,6 @@ impl Cache {
         if self.admit(hash) && !scope.uncached {
             let slot = Slot {
                 hash,
-                instance: scope.instance,
                 generation,
                 account: scope.account.id,
                 permissions: scope.permissions_id(),

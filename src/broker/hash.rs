@@ -4,6 +4,7 @@
 //! nobody outside can prepare collisions.
 
 use hashbrown::HashTable;
+use std::hash::{BuildHasher, Hasher};
 
 /// The seed of all subject hashes of one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,33 @@ impl Seed {
             state = fold(state ^ word(rest), K1);
         }
         fold(state ^ K0, K1)
+    }
+}
+
+/// Maps of byte strings with this seed iterate in an order that depends on it and on what was put
+/// in, on nothing else.
+impl BuildHasher for Seed {
+    type Hasher = SeedHasher;
+
+    fn build_hasher(&self) -> SeedHasher {
+        SeedHasher(self.0)
+    }
+}
+
+/// See [`Seed`]'s `BuildHasher`.
+#[derive(Debug)]
+pub struct SeedHasher(u64);
+
+impl Hasher for SeedHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = Seed(self.0).hash(bytes);
+    }
+
+    /// Slices hash their length first; `write` knows it anyway.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

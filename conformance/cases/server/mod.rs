@@ -12,6 +12,8 @@ mod opts;
 mod ping;
 mod rate_counter;
 mod ring;
+mod server;
+mod signal;
 mod stree;
 mod subject_fuzz;
 mod subject_transform;
@@ -30,6 +32,8 @@ crate::collect! {
     ping,
     rate_counter,
     ring,
+    server,
+    signal,
     stree,
     subject_fuzz,
     subject_transform,

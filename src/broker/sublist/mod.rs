@@ -25,7 +25,7 @@ pub struct Sublist {
     stats: Stats,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Index {
     literals: Table<Entry>,
     wildcards: Trie,
@@ -74,7 +74,7 @@ impl Sublist {
         Self {
             seed,
             generation: AtomicU64::new(1),
-            index: RwLock::new(Rank::Sublist, Index::default()),
+            index: RwLock::new(Rank::Sublist, Index::new(seed)),
             stats: Stats::default(),
         }
     }
@@ -226,6 +226,10 @@ impl Sublist {
 }
 
 impl Index {
+    fn new(seed: Seed) -> Self {
+        Self { literals: Table::default(), wildcards: Trie::new(seed), count: 0 }
+    }
+
     fn insert_literal(&mut self, hash: u64, sub: Arc<Subscription>) {
         match self.literals.find_mut(hash, |e| e.is(sub.subject())) {
             Some(entry) => entry.insert(sub),

@@ -4,6 +4,7 @@ use super::session::Session;
 use super::{REDACTED, label_suffix, user_label};
 use crate::auth::authenticator::{Attempt, ConnectionType, Decision, Identity as Proven, Refusal};
 use crate::broker::CloseReason;
+use crate::broker::account::GLOBAL_ACCOUNT;
 use crate::broker::endpoint::{Owner, flag};
 use crate::logging::redact::redact_secrets;
 use crate::wire::connect::Connect;
@@ -162,6 +163,10 @@ impl Session {
     /// The users changed: it is still one of them, under the permissions of now, or it goes.
     pub(super) async fn authenticate_again(&mut self) {
         let options = self.options.clone().unwrap_or_default();
+        if self.has_moved(&options) {
+            self.who.endpoint.close(CloseReason::ClientClosed);
+            return;
+        }
         let proven = match self.authenticate(&options).await {
             Ok(proven) => proven,
             Err(refusal) => {
@@ -183,6 +188,19 @@ impl Session {
             self.who.account.stats.clients.fetch_add(1, Ordering::Relaxed);
         }
         self.drop_forbidden_subs();
+    }
+
+    /// The user it named is gone or in another account: it is to connect again, and is not told
+    /// why. As upstream, who named a user where there is no list of users goes too.
+    fn has_moved(&self, options: &Connect) -> bool {
+        if options.nkey.is_empty() && options.user.is_empty() {
+            return false;
+        }
+        let settings = self.who.ctx().settings.load();
+        match settings.authenticator.account_of(&options.nkey, &options.user) {
+            Some(account) => account.unwrap_or(GLOBAL_ACCOUNT) != self.who.account.name,
+            None => true,
+        }
     }
 
     fn drop_forbidden_subs(&self) {

@@ -12,7 +12,9 @@ use crate::wire::info::Info;
 use crate::wire::proxy_proto;
 use data_encoding::BASE64URL_NOPAD;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 /// How long the PROXY header may take.
@@ -33,7 +35,7 @@ pub async fn serve(ctx: Arc<Context>, stream: Stream, peer: SocketAddr) {
     client.set_trace();
     client.log_debug("Client connection created");
     let settings = ctx.settings.load_full();
-    let ready = Box::pin(open(&client, &settings)).await;
+    let ready = until_closed(&client, Box::pin(open(&client, &settings))).await;
     match ready {
         Ok(opened) => {
             drop(settings);
@@ -45,6 +47,22 @@ pub async fn serve(ctx: Arc<Context>, stream: Stream, peer: SocketAddr) {
         Err(reason) => client.close(reason),
     }
     Box::pin(close(&client)).await;
+}
+
+/// Runs `opening` until it is done or someone closes the connection: a peer that says nothing
+/// must not hold up a shutdown.
+async fn until_closed<T>(
+    client: &Client,
+    mut opening: Pin<Box<impl Future<Output = Result<T, CloseReason>>>>,
+) -> Result<T, CloseReason> {
+    std::future::poll_fn(|cx| {
+        client.endpoint.set_reader(cx.waker());
+        match client.endpoint.closing() {
+            Some(reason) => Poll::Ready(Err(reason)),
+            None => opening.as_mut().poll(cx),
+        }
+    })
+    .await
 }
 
 /// What the handshake leaves to the session.
@@ -72,16 +90,17 @@ async fn open(client: &Arc<Client>, settings: &Settings) -> Result<Opened, Close
     if !tls_first {
         send(client, &info).await?;
     }
-    if ctx.phase() != Phase::Running {
-        return Err(CloseReason::ServerShutdown);
-    }
     let max = match options.max_conn {
         0 => None,
         max => Some(usize::try_from(max).unwrap_or(0)),
     };
     if !ctx.registry.add(client, max) {
-        client.send_err_and_log("maximum connections exceeded", true);
+        client.exceeds_max_connections();
         return Err(CloseReason::MaxConnectionsExceeded);
+    }
+    // Looked at once it is registered: a shutdown before closes whoever is, one after is seen here.
+    if ctx.phase() != Phase::Running {
+        return Err(CloseReason::ServerShutdown);
     }
     let mut input = Vec::new();
     let fallback = tls.as_ref().and_then(|(_, o)| o.handshake_first_fallback);

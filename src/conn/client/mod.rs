@@ -229,6 +229,12 @@ impl Client {
         }
     }
 
+    /// Sends it away: there are more connections than may be.
+    pub fn exceeds_max_connections(&self) {
+        self.send_err_and_log("maximum connections exceeded", true);
+        self.close(CloseReason::MaxConnectionsExceeded);
+    }
+
     fn user_suffix(&self) -> String {
         let ctl = self.ctl();
         ctl.user_label.as_deref().map(|user| format!(" - {user}")).unwrap_or_default()

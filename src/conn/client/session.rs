@@ -49,7 +49,6 @@ impl Identity {
             hub: &self.hub,
             endpoint: &self.endpoint,
             scope: Scope {
-                instance: self.hub.instance,
                 seed: self.hub.seed,
                 account: &self.account,
                 permissions: self.permissions.as_deref(),
@@ -177,8 +176,7 @@ impl Session {
             return Poll::Ready(Turn::Reloaded);
         }
         let hub = self.who.hub.clone();
-        Workspace::with(&hub, |workspace| {
-            let Workspace { scratch, batch } = workspace;
+        Workspace::with(&hub, |scratch, batch| {
             let mut left = TURN_BYTES;
             while left > 0 {
                 if let Some(reason) = self.who.endpoint.closing() {
