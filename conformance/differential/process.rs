@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::mask;
 
 /// How long a process may take to end, or to be ready.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// A binary and a folder of its own.
 pub(crate) struct Place {

@@ -51,7 +51,7 @@ pub(crate) fn diff(args: &[String]) -> Result<bool, String> {
 #[derive(Default)]
 struct Outcome {
     compared: usize,
-    varying: usize,
+    varying: Vec<String>,
     differences: Vec<Difference>,
 }
 
@@ -76,15 +76,21 @@ impl Plan {
         if self.record {
             golden::record(suite, &theirs, &steady).map_err(|error| error.to_string())?;
             let compared = theirs.len();
-            return Ok(Outcome { compared, varying: varying.len(), ..Outcome::default() });
+            return Ok(Outcome { compared, varying: names(&varying), ..Outcome::default() });
         }
         let ours = suite.ask(&self.here, &wanted).map_err(|error| format!("here: {error}"))?;
         let pair = |a: &'_ Answer| steady(&a.script);
         let theirs = theirs.iter().filter(|a| pair(a));
         let theirs = theirs.map(|a| (a.script.as_str(), a.text.as_str()));
         let differences = differences(&suite.name, theirs, &ours);
-        Ok(Outcome { compared: ours.len(), varying: varying.len(), differences })
+        Ok(Outcome { compared: ours.len(), varying: names(&varying), differences })
     }
+}
+
+fn names(scripts: &HashSet<&str>) -> Vec<String> {
+    let mut names: Vec<String> = scripts.iter().map(|&name| name.to_owned()).collect();
+    names.sort();
+    names
 }
 
 fn tell(results: &[(String, Result<Outcome, String>)]) -> bool {
@@ -97,7 +103,10 @@ fn tell(results: &[(String, Result<Outcome, String>)]) -> bool {
             }
             Ok(outcome) => {
                 compared += outcome.compared;
-                varying += outcome.varying;
+                varying += outcome.varying.len();
+                for script in &outcome.varying {
+                    println!("{name}::{script}: the oracle varies");
+                }
                 for difference in &outcome.differences {
                     match difference.row {
                         Some(_) => meant += 1,

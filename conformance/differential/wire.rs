@@ -106,12 +106,17 @@ impl Turn {
 
 /// Bytes for people; what is long is cut in the middle.
 fn shorten(bytes: &[u8]) -> String {
-    const LONG: usize = 600;
+    const LONG: usize = 800;
     if bytes.len() <= LONG {
-        return bytes.escape_ascii().to_string();
+        return escape(bytes);
     }
     let (head, tail) = (&bytes[..LONG / 2], &bytes[bytes.len() - LONG / 2..]);
-    format!("{}[..{} bytes..]{}", head.escape_ascii(), bytes.len() - LONG, tail.escape_ascii())
+    format!("{}[..{} bytes..]{}", escape(head), bytes.len() - LONG, escape(tail))
+}
+
+/// What is not printable, and the backslash, is escaped; quotes are not.
+fn escape(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string().replace("\\\"", "\"").replace("\\'", "'")
 }
 
 pub(crate) fn suite(name: &str, config: &str, scripts: Vec<Script>) -> Suite {

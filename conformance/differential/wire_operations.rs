@@ -360,7 +360,7 @@ fn splits() -> Vec<Script> {
 /// Configurations that INFO tells of.
 const INFO_CONFIGS: &[(&str, &str)] = &[
     ("plain", ""),
-    ("named", "server_name: \"a name\""),
+    ("named", "server_name: \"name\""),
     ("max_payload", "max_payload: 1234"),
     ("max_payload_large", "max_payload: 9MB"),
     ("no_headers", "no_header_support: true"),
