@@ -2,6 +2,7 @@
 
 mod client_proxyproto;
 mod errors;
+mod feature_flags;
 mod gsl;
 mod headers;
 mod ipqueue;
@@ -18,6 +19,7 @@ mod util;
 crate::collect! {
     client_proxyproto,
     errors,
+    feature_flags,
     gsl,
     headers,
     ipqueue,
