@@ -26,19 +26,19 @@ const CORPUS: &[(&str, &str)] = &[
     ("timer_numbers", "ping_interval: 10\nwrite_deadline: 2\n"),
     (
         "tls",
-        "tls { cert_file: \"{dir}/cert.pem\", key_file: \"{dir}/key.pem\", ca_file: \"{dir}/ca.pem\", verify: true, timeout: 2 }\n",
+        "tls { cert_file: \"cert.pem\", key_file: \"key.pem\", ca_file: \"ca.pem\", verify: true, timeout: 2 }\n",
     ),
     (
         "tls_more",
-        "tls { cert_file: \"{dir}/cert.pem\", key_file: \"{dir}/key.pem\", cipher_suites: [\"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256\"], curve_preferences: [CurveP256], min_version: \"1.3\", handshake_first: auto }\n",
+        "tls { cert_file: \"cert.pem\", key_file: \"key.pem\", cipher_suites: [\"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256\"], curve_preferences: [CurveP256], min_version: \"1.3\", handshake_first: auto }\n",
     ),
     (
         "tls_pinned",
-        "tls { cert_file: \"{dir}/cert.pem\", key_file: \"{dir}/key.pem\", pinned_certs: [\"a8f407340dcc719864214b85ed96f98d16cbffa8f509d9fa4ca237b7bb3f9c32\"] }\n",
+        "tls { cert_file: \"cert.pem\", key_file: \"key.pem\", pinned_certs: [\"a8f407340dcc719864214b85ed96f98d16cbffa8f509d9fa4ca237b7bb3f9c32\"] }\n",
     ),
     (
         "tls_certs",
-        "tls { certs: [ { cert_file: \"{dir}/cert.pem\", key_file: \"{dir}/key.pem\" } ] }\n",
+        "tls { certs: [ { cert_file: \"cert.pem\", key_file: \"key.pem\" } ] }\n",
     ),
     ("user", "authorization { user: a, password: b, timeout: 1 }\n"),
     ("token", "authorization { token: secret }\n"),

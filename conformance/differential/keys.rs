@@ -117,10 +117,10 @@ const BLOCKS: &[(&str, &str)] = &[
         "authorization.auth_callout",
         "authorization { users: [ { user: a, password: b } ], auth_callout { @ } }",
     ),
-    ("tls", "tls { cert_file: \"{dir}/cert.pem\", key_file: \"{dir}/key.pem\", @ }"),
+    ("tls", "tls { cert_file: \"cert.pem\", key_file: \"key.pem\", @ }"),
     (
         "<tls>.ocsp_peer",
-        "tls { cert_file: \"{dir}/cert.pem\", key_file: \"{dir}/key.pem\", ca_file: \"{dir}/ca.pem\", verify: true, ocsp_peer { @ } }",
+        "tls { cert_file: \"cert.pem\", key_file: \"key.pem\", ca_file: \"ca.pem\", verify: true, ocsp_peer { @ } }",
     ),
     ("<tls>.certs[]", "tls { certs: [ { @ } ] }"),
     ("websocket", "websocket { no_tls: true, @ }"),

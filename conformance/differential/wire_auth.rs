@@ -29,10 +29,10 @@ const MODES: &[(&str, &str)] = &[
         "accounts { A { users: [ { user: ann, password: secret } ] }, B { users: [ { user: bob, password: hidden } ] } }",
     ),
     ("timeout", "authorization { user: ann, password: secret, timeout: 0.3 }"),
-    ("tls", "tls { cert_file: \"{dir}/cert.pem\", key_file: \"{dir}/key.pem\", timeout: 0.3 }"),
+    ("tls", "tls { cert_file: \"cert.pem\", key_file: \"key.pem\", timeout: 0.3 }"),
     (
         "tls_optional",
-        "allow_non_tls: true\ntls { cert_file: \"{dir}/cert.pem\", key_file: \"{dir}/key.pem\" }",
+        "allow_non_tls: true\ntls { cert_file: \"cert.pem\", key_file: \"key.pem\" }",
     ),
 ];
 

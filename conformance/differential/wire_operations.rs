@@ -371,14 +371,14 @@ const INFO_CONFIGS: &[(&str, &str)] = &[
         "authorization { users: [ { nkey: UCNGL4W5QX66CFX6A6DCBVDH5VOHMI7B2UZZU7TXAUQQSI2JPHULCKBR } ] }",
     ),
     ("no_auth_user", "authorization { users: [ { user: a, password: b } ] }\nno_auth_user: a"),
-    ("tls", "tls { cert_file: \"{dir}/cert.pem\", key_file: \"{dir}/key.pem\" }"),
+    ("tls", "tls { cert_file: \"cert.pem\", key_file: \"key.pem\" }"),
     (
         "tls_verify",
-        "tls { cert_file: \"{dir}/cert.pem\", key_file: \"{dir}/key.pem\", ca_file: \"{dir}/ca.pem\", verify: true }",
+        "tls { cert_file: \"cert.pem\", key_file: \"key.pem\", ca_file: \"ca.pem\", verify: true }",
     ),
     (
         "tls_available",
-        "allow_non_tls: true\ntls { cert_file: \"{dir}/cert.pem\", key_file: \"{dir}/key.pem\" }",
+        "allow_non_tls: true\ntls { cert_file: \"cert.pem\", key_file: \"key.pem\" }",
     ),
     ("advertise", "client_advertise: \"example.org:4333\""),
     ("no_system_account", "no_system_account: true"),

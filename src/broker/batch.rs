@@ -257,8 +257,10 @@ impl Batch {
         }
         let message = self.message(publication);
         self.messages.push(message);
-        if !same && !self.results[self.results.len() - 1].groups.is_empty() {
-            self.pick(by);
+        if let Some(run) = self.run.filter(|run| self.has_groups(*run)) {
+            // Subscriptions outside of groups come first.
+            self.end_run();
+            self.pick(by, run);
         }
     }
 
@@ -321,9 +323,12 @@ impl Batch {
         }
     }
 
-    /// Picks one member of every queue group for the last message.
-    fn pick(&mut self, by: &Publisher<'_>) {
-        let run = self.run.expect("a run was just started");
+    fn has_groups(&self, run: Run) -> bool {
+        !self.results[run.result as usize].groups.is_empty()
+    }
+
+    /// Picks one member of every queue group for the last message, which is a run of its own.
+    fn pick(&mut self, by: &Publisher<'_>, run: Run) {
         let result = self.results[run.result as usize].clone();
         for group in &result.groups {
             let start = self.rng.below(u64::from(group.len)) as u32;
@@ -376,6 +381,12 @@ impl Batch {
         let mut flushed = Flushed::default();
         let (mut out_msgs, mut out_bytes) = (0, 0);
         let mut touched = std::mem::take(&mut self.touched);
+        // The publisher's own output goes last: once it has its PONG, others have their messages.
+        if let (Some(&own), Some(last)) =
+            (self.by_endpoint.get(&by.endpoint.id), touched.len().checked_sub(1))
+        {
+            touched.swap(own as usize, last);
+        }
         for target in &mut touched {
             let (msgs, bytes, sent) = self.write_to(by, input, target);
             if sent == Sent::Stalled && target.endpoint.id != by.endpoint.id {

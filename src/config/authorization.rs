@@ -474,10 +474,8 @@ fn subject_permission(
     cx: &mut Cx<'_>,
 ) -> Result<Option<SubjectPermission>, ConfigError> {
     let ValueKind::Map(map) = item.kind() else {
-        return Ok(Some(SubjectPermission {
-            allow: Some(subjects_or(item, queues, |text| item.placeless(text))?),
-            deny: Vec::new(),
-        }));
+        let listed = subjects_or(item, queues, |text| item.placeless(text))?;
+        return Ok(Some(SubjectPermission { allow: unless_empty(listed), deny: Vec::new() }));
     };
     if map.is_empty() {
         return Ok(None);
@@ -485,7 +483,9 @@ fn subject_permission(
     let mut permission = SubjectPermission::default();
     for entry in entries(map) {
         match entry.key().as_str() {
-            "allow" => permission.allow = cx.check(subjects(entry, queues)),
+            "allow" => {
+                permission.allow = cx.check(subjects(entry, queues)).and_then(unless_empty);
+            }
             "deny" => permission.deny = cx.check(subjects(entry, queues)).unwrap_or_default(),
             _ => cx.unknown_as(
                 entry,
@@ -498,6 +498,11 @@ fn subject_permission(
         }
     }
     Ok(Some(permission))
+}
+
+/// As upstream: a list of nothing is no list, so it allows everything.
+fn unless_empty(subjects: Vec<String>) -> Option<Vec<String>> {
+    (!subjects.is_empty()).then_some(subjects)
 }
 
 /// One subject or a list of them. Go: parsePermSubjects.

@@ -49,6 +49,17 @@ thread_local! {
     static RAW: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Bytes of a record's type, version and length.
+const RECORD_HEADER: usize = 5;
+
+/// Go's words.
+const NOT_TLS: &str = "tls: first record does not look like a TLS handshake";
+
+/// Whether a first record is a handshake's or an alert, of a version that there may be.
+fn looks_like_tls(record: &[u8]) -> bool {
+    matches!(record, [21 | 22, 0..0x10, ..])
+}
+
 fn tls_error(e: rustls::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, e)
 }
@@ -66,13 +77,19 @@ impl TlsSession {
     /// Completes when both sides agreed.
     ///
     /// # Errors
-    /// What the peer did wrong; it was sent an alert.
+    /// What the peer did wrong; it was sent an alert, unless it does not speak TLS at all.
     pub async fn handshake(&self, stream: &Stream) -> io::Result<()> {
         let mut buf = vec![0; 4096];
+        let mut first = true;
         loop {
             let (out, done, failed) = {
                 let mut state = self.state.lock();
-                let failed = state.process().err();
+                let begun = state.incoming.len() >= RECORD_HEADER;
+                if first && begun && !looks_like_tls(&state.incoming) {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, NOT_TLS));
+                }
+                let failed = if first && !begun { None } else { state.process().err() };
+                first &= !begun;
                 let mut out = Vec::new();
                 while state.conn.wants_write() {
                     state.conn.write_tls(&mut out)?;

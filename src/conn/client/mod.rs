@@ -62,6 +62,8 @@ struct Ctl {
     said: Option<Box<Connect>>,
     /// How logs name its user.
     user_label: Option<Box<str>>,
+    /// What its first CONNECT said of it, as it stands in every line of the log about it.
+    names: Box<str>,
     who: Who,
     permissions: Option<Arc<Checker>>,
     proxy_key: Option<String>,
@@ -87,6 +89,7 @@ impl Client {
             account,
             said: None,
             user_label: None,
+            names: Box::default(),
             who: Who::Anonymous,
             permissions: None,
             proxy_key: None,
@@ -227,9 +230,13 @@ impl Client {
 }
 
 /// How logs name the user a CONNECT claims to be.
-fn user_label(said: &Connect) -> Option<String> {
+fn user_label(said: &Connect, who: &Who) -> Option<String> {
     match (said.nkey.as_str(), said.user.as_str(), said.auth_token.is_empty()) {
-        ("", "", true) => None,
+        // Who says nothing may be somebody all the same: `no_auth_user`.
+        ("", "", true) => match who {
+            Who::User(name) => Some(format!("user:{name}")),
+            _ => None,
+        },
         ("", "", false) => Some("token".to_owned()),
         ("", user, _) => Some(format!("user:{user}")),
         (nkey, ..) => Some(format!("nkey:{nkey}")),
@@ -239,28 +246,11 @@ fn user_label(said: &Connect) -> Option<String> {
 impl Owner for Client {
     fn label(&self) -> String {
         let ctl = self.ctl();
-        let mut label = match ctl.peer.ip() {
-            IpAddr::V6(ip) => format!("[{ip}]:{} - cid:{}", ctl.peer.port(), self.cid()),
-            IpAddr::V4(ip) => format!("{ip}:{} - cid:{}", ctl.peer.port(), self.cid()),
-        };
-        let Some(said) = &ctl.said else { return label };
-        let version =
-            if said.version.is_empty() { String::new() } else { format!("v{}", said.version) };
-        let client = [version.as_str(), &said.lang, &said.name]
-            .into_iter()
-            .filter(|s| !s.is_empty())
-            .collect::<Vec<_>>()
-            .join(":");
-        if !client.is_empty() {
-            label.push_str(&format!(" - {}", quote(client.as_bytes())));
+        let (peer, cid, names) = (ctl.peer, self.cid(), &ctl.names);
+        match peer.ip() {
+            IpAddr::V6(ip) => format!("[{ip}]:{} - cid:{cid}{names}", peer.port()),
+            IpAddr::V4(ip) => format!("{ip}:{} - cid:{cid}{names}", peer.port()),
         }
-        if let Some(user) = &ctl.user_label {
-            label.push_str(&format!(
-                " - {}",
-                quote(format!("{}/{user}", ctl.account.name).as_bytes())
-            ));
-        }
-        label
     }
 
     fn slow_consumer(&self) {
@@ -282,12 +272,35 @@ impl Owner for Client {
     }
 }
 
+impl Ctl {
+    /// What follows the client id in a line of the log: client and user, as far as known.
+    fn names(&self) -> String {
+        let Some(said) = &self.said else { return String::new() };
+        let version =
+            if said.version.is_empty() { String::new() } else { format!("v{}", said.version) };
+        let client = [version.as_str(), &said.lang, &said.name]
+            .into_iter()
+            .filter(|s| !s.is_empty())
+            .collect::<Vec<_>>()
+            .join(":");
+        let mut names = String::new();
+        if !client.is_empty() {
+            names.push_str(&format!(" - {}", quote(client.as_bytes())));
+        }
+        if let Some(user) = &self.user_label {
+            let user = format!("{}/{user}", self.account.name);
+            names.push_str(&format!(" - {}", quote(user.as_bytes())));
+        }
+        names
+    }
+}
+
 impl Client {
     /// Takes a subscription out everywhere.
     fn drop_sub(&self, sub: &Arc<Subscription>) {
         if self.endpoint.remove_sub(self.ctx.hub.seed, sub) {
             if self.traced() {
-                self.trace_line("<-> DELSUB ", sub.sid());
+                self.trace_op("<->", "DELSUB", sub.sid());
             }
             self.account().sublist.remove(sub);
         }

@@ -21,7 +21,7 @@ impl Client {
         self.trace_op("->>", verb, args);
     }
 
-    fn trace_op(&self, arrow: &str, verb: &str, args: &[u8]) {
+    pub(super) fn trace_op(&self, arrow: &str, verb: &str, args: &[u8]) {
         let mut line = verb.as_bytes().to_vec();
         if !args.is_empty() {
             line.push(b' ');
