@@ -36,10 +36,7 @@ const CORPUS: &[(&str, &str)] = &[
         "tls_pinned",
         "tls { cert_file: \"cert.pem\", key_file: \"key.pem\", pinned_certs: [\"a8f407340dcc719864214b85ed96f98d16cbffa8f509d9fa4ca237b7bb3f9c32\"] }\n",
     ),
-    (
-        "tls_certs",
-        "tls { certs: [ { cert_file: \"cert.pem\", key_file: \"key.pem\" } ] }\n",
-    ),
+    ("tls_certs", "tls { certs: [ { cert_file: \"cert.pem\", key_file: \"key.pem\" } ] }\n"),
     ("user", "authorization { user: a, password: b, timeout: 1 }\n"),
     ("token", "authorization { token: secret }\n"),
     (

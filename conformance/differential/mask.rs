@@ -45,6 +45,8 @@ static LOG: LazyLock<Vec<Mask>> = LazyLock::new(|| {
         (r"\[\d+\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} ", ""),
         (r"(127\.0\.0\.1|\[::1\]):\d+", "<addr>"),
         (r"(- |cid:|c:)\d+", "$1<cid>"),
+        // Counted from the start of a read, which depends on how the bytes came.
+        (r"state=(\d+), i=\d+", "state=$1"),
         (r"rtt: [^ ,\]]+", "rtt: <rtt>"),
         (r"RTT timer in [^ ]+", "RTT timer in <time>"),
         // An address of Go's memory, where a type has no text of its own.

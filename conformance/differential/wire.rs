@@ -153,7 +153,10 @@ pub(super) fn ask(
         let mut text = play(script, server.client, wire.greeting);
         if wire.log {
             let ends = 1 + script.turns.iter().map(|turn| turn.conn).max().unwrap_or(0);
-            text.push_str(&mask::output(&new_lines(&server, from, ends), place.dir()));
+            let lines = mask::output(&new_lines(&server, from, ends), place.dir());
+            let mut lines: Vec<&str> = lines.lines().collect();
+            lines.sort_unstable();
+            lines.iter().for_each(|line| text.push_str(&format!("log: {line}\n")));
         }
         answers.push(Answer { script: script.name.clone(), asked: script.shown(), text });
         if !server.alive() {
@@ -163,16 +166,19 @@ pub(super) fn ask(
     Ok(answers)
 }
 
-/// What a server logged since `from`, once it has told of `ends` closed connections.
+/// What a server logged since `from`, once it has told of `ends` closed connections and has
+/// nothing to add. The lines are in the order of their texts: their own order depends, on the
+/// oracle, on which of a connection's tasks comes first.
 fn new_lines(server: &Running, from: usize, ends: usize) -> String {
     let end = Instant::now() + CLOSING;
     loop {
         let log = server.log();
         let lines = log.get(from..).unwrap_or_default();
-        if lines.matches("connection closed: ").count() >= ends || Instant::now() > end {
+        let ended = lines.matches("connection closed: ").count() >= ends;
+        thread::sleep(if ended { Duration::from_millis(30) } else { Duration::from_millis(2) });
+        if ended && server.log().len() == from + lines.len() || Instant::now() > end {
             return lines.to_owned();
         }
-        thread::sleep(Duration::from_millis(2));
     }
 }
 
@@ -200,6 +206,7 @@ fn play(script: &Script, server: SocketAddr, greeting: bool) -> String {
         conn.read(true, QUIET, false);
         text.push_str(&conn.shown(index));
     }
+    conns.into_iter().flatten().for_each(Conn::end);
     text
 }
 
@@ -296,6 +303,15 @@ impl Conn {
             text.push_str(&format!("{index}< (closed)\n"));
         }
         mask::wire(&text)
+    }
+
+    /// Ends the connection, and waits until the server has ended it too: it counts no more for
+    /// what the next script does.
+    fn end(mut self) {
+        if let Some(stream) = &self.stream {
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            self.read_while(QUIET, |_| true);
+        }
     }
 
     fn others_may_have_sent(&self, index: usize, script: &Script) -> bool {

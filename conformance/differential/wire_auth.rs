@@ -30,10 +30,7 @@ const MODES: &[(&str, &str)] = &[
     ),
     ("timeout", "authorization { user: ann, password: secret, timeout: 0.3 }"),
     ("tls", "tls { cert_file: \"cert.pem\", key_file: \"key.pem\", timeout: 0.3 }"),
-    (
-        "tls_optional",
-        "allow_non_tls: true\ntls { cert_file: \"cert.pem\", key_file: \"key.pem\" }",
-    ),
+    ("tls_optional", "allow_non_tls: true\ntls { cert_file: \"cert.pem\", key_file: \"key.pem\" }"),
 ];
 
 /// What a client may present.

@@ -252,7 +252,7 @@ pub(super) fn users(
     let mut users = Vec::new();
     for element in user_list(item)? {
         let Some(map) = cx.check(user_map(element)) else { continue };
-        let user = user(map, cx);
+        let user = user(map, cx)?;
         let last = entries(map).last().unwrap_or(element);
         if user.nkey.is_empty() && user.username.is_empty() {
             return Err(last.error("User entry requires a user"));
@@ -294,13 +294,13 @@ struct Entry {
     proxy_required: bool,
 }
 
-fn user(map: &Map, cx: &mut Cx<'_>) -> Entry {
+fn user(map: &Map, cx: &mut Cx<'_>) -> Result<Entry, ConfigError> {
     let mut user = Entry::default();
     for entry in entries(map) {
         match entry.key().as_str() {
-            "nkey" => user.nkey = cx.check(entry.text()).unwrap_or_default(),
-            "user" | "username" => user.username = cx.check(entry.text()).unwrap_or_default(),
-            "pass" | "password" => user.password = cx.check(entry.text()).unwrap_or_default(),
+            "nkey" => user.nkey = entry.text()?,
+            "user" | "username" => user.username = entry.text()?,
+            "pass" | "password" => user.password = entry.text()?,
             "permission" | "permissions" | "authorization" => {
                 user.permissions = cx.check_with(|cx| permissions(entry, cx)).map(Arc::new);
             }
@@ -308,7 +308,7 @@ fn user(map: &Map, cx: &mut Cx<'_>) -> Entry {
                 user.connection_types = connection_types(entry, cx);
             }
             "proxy_required" => {
-                user.proxy_required = cx.check(entry.boolean()).unwrap_or_default();
+                user.proxy_required = entry.boolean()?;
                 if user.proxy_required {
                     cx.unsupported("users[].proxy_required", entry);
                 }
@@ -316,7 +316,7 @@ fn user(map: &Map, cx: &mut Cx<'_>) -> Entry {
             _ => cx.unknown(entry),
         }
     }
-    user
+    Ok(user)
 }
 
 fn user_list(item: Item<'_>) -> Result<Vec<Item<'_>>, ConfigError> {

@@ -60,6 +60,11 @@ fn looks_like_tls(record: &[u8]) -> bool {
     matches!(record, [21 | 22, 0..0x10, ..])
 }
 
+/// Whether a handshake failed because the peer did not try one.
+pub fn is_probe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof || error.to_string() == NOT_TLS
+}
+
 fn tls_error(e: rustls::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, e)
 }

@@ -14,6 +14,9 @@ pub enum SyntaxError {
         /// Where it stands.
         context: String,
     },
+    /// An escape that there is not.
+    #[error("invalid escape sequence `{}` in string", String::from_utf8_lossy(.0))]
+    Escape(Vec<u8>),
     /// The document ends too early.
     #[error("unexpected end of JSON input")]
     End,
@@ -28,7 +31,7 @@ fn quoted(byte: u8) -> String {
         b'\'' => r"'\''".to_owned(),
         b'"' => "'\"'".to_owned(),
         _ => {
-            let text = super::parser::quote(char::from(byte).encode_utf8(&mut [0; 4]).as_bytes());
+            let text = super::parser::quote(&[byte]);
             format!("'{}'", &text[1..text.len() - 1])
         }
     }
@@ -156,7 +159,7 @@ impl Scanner<'_> {
                 Some(b'"') => break,
                 Some(b'\\') => self.escape()?,
                 Some(0x20..) => {}
-                _ => return self.wrong("in string literal"),
+                _ => return self.wrong("in string"),
             }
             self.at += 1;
         }
@@ -164,20 +167,20 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    /// From the backslash to the last byte of the escape.
     fn escape(&mut self) -> Result<(), SyntaxError> {
-        self.at += 1;
-        match self.bytes.get(self.at) {
-            Some(b'b' | b'f' | b'n' | b'r' | b't' | b'\\' | b'/' | b'"') => {}
-            Some(b'u') => {
-                for _ in 0..4 {
-                    self.at += 1;
-                    if !self.bytes.get(self.at).is_some_and(u8::is_ascii_hexdigit) {
-                        return self.wrong("in \\u hexadecimal character escape");
-                    }
-                }
-            }
-            _ => return self.wrong("in string escape code"),
-        }
+        let escape = &self.bytes[self.at..];
+        let len = match escape.get(1) {
+            Some(b'b' | b'f' | b'n' | b'r' | b't' | b'\\' | b'/' | b'"') => 2,
+            Some(b'u') => match escape.get(2..6) {
+                Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => 6,
+                Some(_) => return Err(SyntaxError::Escape(escape[..6].to_vec())),
+                None => return Err(SyntaxError::End),
+            },
+            Some(_) => return Err(SyntaxError::Escape(escape[..2].to_vec())),
+            None => return Err(SyntaxError::End),
+        };
+        self.at += len - 1;
         Ok(())
     }
 
@@ -198,25 +201,25 @@ impl Scanner<'_> {
         }
         match self.bytes.get(self.at) {
             Some(b'0') => self.at += 1,
-            _ => self.digits("in numeric literal")?,
+            _ => self.digits()?,
         }
         if self.bytes.get(self.at) == Some(&b'.') {
             self.at += 1;
-            self.digits("after decimal point in numeric literal")?;
+            self.digits()?;
         }
         if matches!(self.bytes.get(self.at), Some(b'e' | b'E')) {
             self.at += 1;
             if matches!(self.bytes.get(self.at), Some(b'+' | b'-')) {
                 self.at += 1;
             }
-            self.digits("in exponent of numeric literal")?;
+            self.digits()?;
         }
         Ok(())
     }
 
-    fn digits(&mut self, context: &str) -> Result<(), SyntaxError> {
+    fn digits(&mut self) -> Result<(), SyntaxError> {
         if !self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
-            return self.wrong(context);
+            return self.wrong("in numeric literal");
         }
         while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
             self.at += 1;
@@ -241,12 +244,13 @@ mod tests {
             ("{\"a\" 1}", "invalid character '1' after object key"),
             ("{\"a\":1 \"b\"}", "invalid character '\"' after object key:value pair"),
             ("[1 2]", "invalid character '2' after array element"),
-            ("\"a\tb\"", "invalid character '\\t' in string literal"),
-            ("\"\\x\"", "invalid character 'x' in string escape code"),
-            ("\"\\u12x\"", "invalid character 'x' in \\u hexadecimal character escape"),
+            ("\"a\tb\"", "invalid character '\\t' in string"),
+            ("\"\\x\"", "invalid escape sequence `\\x` in string"),
+            ("\"\\u12x\"}", "invalid escape sequence `\\u12x\"` in string"),
+            ("\"\\u12", "unexpected end of JSON input"),
             ("-a", "invalid character 'a' in numeric literal"),
-            ("1.a", "invalid character 'a' after decimal point in numeric literal"),
-            ("1ea", "invalid character 'a' in exponent of numeric literal"),
+            ("1.a", "invalid character 'a' in numeric literal"),
+            ("1ea", "invalid character 'a' in numeric literal"),
             ("01", "invalid character '1' after top-level value"),
             ("'", "invalid character '\\'' looking for beginning of value"),
         ] {

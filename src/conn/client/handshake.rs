@@ -249,6 +249,11 @@ async fn tls_handshake(
     let clock = client.ctx.hub.env.clock();
     match clock.timeout(settings.options.tls_timeout, session.handshake(out.stream())).await {
         Some(Ok(())) => {}
+        Some(Err(e)) if crate::tls::session::is_probe(&e) => {
+            // Not worth an error: a load balancer that looks whether the port is there.
+            client.log_debug(&format!("TLS handshake error: {e}"));
+            return Err(CloseReason::TlsHandshakeError);
+        }
         Some(Err(e)) => return Err(failed(e.to_string())),
         None => return Err(failed("tls: handshake timeout".to_owned())),
     }
@@ -281,6 +286,7 @@ async fn close(client: &Arc<Client>) {
     };
     let subs = endpoint.take_subs(true);
     if ctx.phase() != Phase::ShuttingDown {
+        subs.iter().for_each(|sub| client.trace_dropped(sub));
         subs.iter().for_each(|sub| sub.close());
         account.sublist.remove_batch(&subs);
     }
