@@ -403,6 +403,12 @@ impl Batch {
         let mut flushed = Flushed::default();
         let (mut out_msgs, mut out_bytes) = (0, 0);
         let mut touched = std::mem::take(&mut self.touched);
+        // The publisher's own output goes last: once it has its PONG, others have their messages.
+        if let (Some(&own), Some(last)) =
+            (self.by_endpoint.get(&by.endpoint.id), touched.len().checked_sub(1))
+        {
+            touched.swap(own as usize, last);
+        }
         for target in &mut touched {
             let (msgs, bytes, sent) = self.write_to(by, input, target);
             if sent == Sent::Stalled && target.endpoint.id != by.endpoint.id {

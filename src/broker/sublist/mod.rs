@@ -143,13 +143,16 @@ impl Sublist {
         }
     }
 
-    /// Hands everything that matches the literal `subject` to `found`.
+    /// Hands everything that matches the literal `subject` to `found`. A subject with an empty
+    /// token matches nothing, not even `>`.
     pub fn collect(&self, subject: &[u8], found: &mut impl Collect) {
         let index = self.index.read();
         if let Some(entry) = index.literals.find(self.seed.hash(subject), |e| e.is(subject)) {
             entry.collect(found);
         }
-        index.wildcards.walk(subject, &mut |entry| entry.collect(found));
+        if !index.wildcards.is_empty() && !subject::has_empty_token(subject) {
+            index.wildcards.walk(subject, &mut |entry| entry.collect(found));
+        }
     }
 
     /// Whether anything matches the literal `subject`.

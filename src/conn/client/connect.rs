@@ -24,7 +24,7 @@ impl Session {
     pub(super) async fn connect_without_connect(&mut self) {
         let options = self.who.ctx().settings.load().options.clone();
         let outcome = if options.no_auth_user.is_empty() {
-            Err(Refusal::Credentials { detail: "CONNECT must come first" })
+            Err(Refusal::Unknown { detail: "CONNECT must come first" })
         } else {
             self.who.client.stop_auth_timer();
             self.authenticate(&Connect::default()).await
@@ -81,7 +81,7 @@ impl Session {
             Err(refusal) => return Err(self.violation(&refusal, &options)),
         };
         if options.new_account || !options.account.is_empty() {
-            let refusal = Refusal::Credentials { detail: "account designation in CONNECT" };
+            let refusal = Refusal::Unknown { detail: "account designation in CONNECT" };
             return Err(self.violation(&refusal, &options));
         }
         self.enter(*proven);
@@ -134,7 +134,7 @@ impl Session {
             Decision::Refused(refusal) => Err(refusal),
             Decision::Hash(pending) => {
                 let computed = ctx.tasks.blocking(move || pending.verify()).await;
-                computed.unwrap_or(Err(Refusal::Credentials { detail: "password check failed" }))
+                computed.unwrap_or(Err(Refusal::Unknown { detail: "password check failed" }))
             }
         }
     }
@@ -242,7 +242,9 @@ impl Session {
         {
             let mut ctl = self.who.client.ctl();
             ctl.registered = true;
-            ctl.user_label = user_label(options).map(String::into_boxed_str);
+            if let Some(label) = user_label(options, &ctl.who) {
+                ctl.user_label = Some(label.into_boxed_str());
+            }
             if first {
                 let suffix = label_suffix(options, &ctl.account.name, ctl.user_label.as_deref());
                 ctl.label_suffix = suffix.into_boxed_str();
@@ -267,7 +269,9 @@ impl Session {
     /// Says no, the same way whatever was wrong.
     fn violation(&self, refusal: &Refusal, options: &Connect) -> CloseReason {
         let client = &self.who.client;
-        client.log_debug(&refusal.detail());
+        if !matches!(refusal, Refusal::Unknown { .. }) {
+            client.log_debug(&refusal.detail());
+        }
         let claim = match (options.nkey.as_str(), options.user.as_str()) {
             ("", "") if options.auth_token.is_empty() => String::new(),
             ("", "") => " - Token \"[REDACTED]\"".to_owned(),
@@ -277,7 +281,9 @@ impl Session {
         client.log_error(&format!("authentication error{claim}"));
         client.send_err("Authorization Violation");
         match refusal {
-            Refusal::Credentials { .. } => CloseReason::AuthenticationViolation,
+            Refusal::Credentials { .. } | Refusal::Unknown { .. } => {
+                CloseReason::AuthenticationViolation
+            }
             Refusal::ProxyNotTrusted => CloseReason::ProxyNotTrusted,
             Refusal::ProxyRequired => CloseReason::ProxyRequired,
         }

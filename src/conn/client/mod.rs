@@ -242,9 +242,13 @@ impl Client {
 }
 
 /// How logs name the user a CONNECT claims to be.
-fn user_label(said: &Connect) -> Option<String> {
+fn user_label(said: &Connect, who: &Who) -> Option<String> {
     match (said.nkey.as_str(), said.user.as_str(), said.auth_token.is_empty()) {
-        ("", "", true) => None,
+        // Who says nothing may be somebody all the same: `no_auth_user`.
+        ("", "", true) => match who {
+            Who::User(name) => Some(format!("user:{name}")),
+            _ => None,
+        },
         ("", "", false) => Some("token".to_owned()),
         ("", user, _) => Some(format!("user:{user}")),
         (nkey, ..) => Some(format!("nkey:{nkey}")),

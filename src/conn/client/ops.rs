@@ -30,11 +30,12 @@ impl Identity {
         let publication = Publication {
             subject: p.subject,
             reply: p.reply,
-            header_size: p.header_size,
+            // Headers of no length are none.
+            header_size: if p.header_len == Some(0) { &[] } else { p.header_size },
             size: p.size,
             payload: p.payload,
             at: at + p.subject_at,
-            canonical: p.canonical,
+            canonical: p.canonical && p.header_len != Some(0),
         };
         if state.pedantic && !subject::is_valid_literal_subject(p.subject) {
             self.error(batch, "Invalid Publish Subject");
@@ -135,8 +136,8 @@ impl Identity {
                 self.client.pong(now);
                 Flow::Continue(())
             }
-            Op::Info(json) => match serde_json::from_slice::<serde_json::Value>(json) {
-                Ok(_) => Flow::Continue(()),
+            Op::Info(json) => match crate::wire::json::check(json) {
+                Ok(()) => Flow::Continue(()),
                 Err(e) => {
                     self.client.log_error(&e.to_string());
                     Flow::Break(CloseReason::ProtocolViolation)

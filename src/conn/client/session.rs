@@ -295,7 +295,10 @@ impl Session {
                     self.need = need;
                     break;
                 }
-                Step::Fail(error) => {
+                Step::Fail(mut error) => {
+                    if let ParseError::Unknown { at: place, .. } = &mut error {
+                        *place += at;
+                    }
                     let reason = self.who.refuse(batch, &error);
                     return (data.len(), Some(Turn::Close(reason)));
                 }
