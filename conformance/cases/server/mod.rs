@@ -7,12 +7,16 @@ mod headers;
 mod ipqueue;
 mod log;
 mod opts;
+mod parser;
+mod parser_fuzz;
 mod ping;
 mod rate_counter;
 mod ring;
+mod split;
 mod stree;
 mod subject_fuzz;
 mod subject_transform;
+mod sublist;
 mod util;
 
 crate::collect! {
@@ -23,11 +27,15 @@ crate::collect! {
     ipqueue,
     log,
     opts,
+    parser,
+    parser_fuzz,
     ping,
     rate_counter,
     ring,
+    split,
     stree,
     subject_fuzz,
     subject_transform,
+    sublist,
     util,
 }

@@ -61,9 +61,10 @@ impl Trie {
         &mut node.entry
     }
 
-    /// Hands every entry whose pattern matches the literal `subject` to `found`.
+    /// Hands every entry whose pattern matches the literal `subject` to `found`; a subject with an
+    /// empty token is matched by none.
     pub(super) fn walk(&self, subject: &[u8], found: &mut impl FnMut(&Entry)) {
-        if !self.root.is_empty() {
+        if !self.root.is_empty() && subject::tokens(subject).all(|token| !token.is_empty()) {
             walk(&self.root, Some(subject), found);
         }
     }
