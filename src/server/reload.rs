@@ -48,6 +48,7 @@ impl Server {
     pub async fn reload_options(&self, mut options: Options) -> Result<(), ReloadError> {
         let _one_at_a_time = self.0.reloading.lock().await;
         options.fill_defaults();
+        options.validate().map_err(StartError::from)?;
         let ctx = &self.0.ctx;
         let running = ctx.settings.load_full();
         // A port the system chose stays.

@@ -13,6 +13,7 @@ use crate::broker::Hub;
 use crate::broker::account::{Accounts, Mappings, SYSTEM_ACCOUNT};
 use crate::config::accounts::Mapping;
 use crate::config::options::Options;
+use crate::config::validate::InvalidOptions;
 use crate::conn::{Context, Settings};
 use crate::logging::{LogError, LogOptions, Logger, Target};
 use crate::tls::TlsError;
@@ -32,7 +33,7 @@ pub enum StartError {
     Unsupported(String),
     /// Options that make no sense together.
     #[error("{0}")]
-    Invalid(String),
+    Invalid(#[from] InvalidOptions),
     /// The log.
     #[error("{0}")]
     Log(#[from] LogError),
@@ -81,6 +82,7 @@ impl Server {
     ) -> Result<Self, StartError> {
         options.fill_defaults();
         refuse_unsupported(&options)?;
+        options.validate()?;
         let tasks = TaskScope::new();
         let hub = Arc::new(Hub::new(env.clone(), log.clone(), tasks.clone()));
         let key = KeyPair::create(&env, Kind::Server);

@@ -2,6 +2,7 @@
 
 mod client_proxyproto;
 mod errors;
+mod feature_flags;
 mod gsl;
 mod headers;
 mod ipqueue;
@@ -22,6 +23,7 @@ mod util;
 crate::collect! {
     client_proxyproto,
     errors,
+    feature_flags,
     gsl,
     headers,
     ipqueue,
