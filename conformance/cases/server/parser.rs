@@ -259,15 +259,15 @@ async fn wrong_lines(cx: Cx) {
     server.allow_errors("invalid character");
     for line in [
         "PUB foo\r\n",
-        "PUB  \r\n\n",
+        "PUB  \r\n",
         "PUB foo bar       \r\n",
-        "SUB  \r\n\n",
+        "SUB  \r\n",
         "SUB foo\r\n",
         "SUB foo bar baz 22\r\n",
-        "UNSUB \r\n\n",
-        "UNSUB          \t       \r\n\n",
-        "CONNECT \r\n\n",
-        "INFO  \r\n\n",
+        "UNSUB \r\n",
+        "UNSUB          \t       \r\n",
+        "CONNECT \r\n",
+        "INFO  \r\n",
     ] {
         let mut c = server.raw_connected().await;
         c.flush().await;
