@@ -90,7 +90,6 @@ impl World {
     /// One read batch of publications, parsed and delivered.
     pub fn publish(&self, input: &[u8]) {
         let scope = Scope {
-            instance: self.hub.instance,
             seed: self.hub.seed,
             account: self.account(),
             permissions: None,

@@ -12,13 +12,11 @@ use crate::auth::permissions::Checker;
 use crate::base::limits::MATCH_CACHE_SLOTS;
 use crate::wire::subject;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Under whose eyes a subject is matched.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
-    /// The server (threads may serve several).
-    pub instance: u64,
     /// The seed of the server's hashes.
     pub seed: Seed,
     /// The publisher's account.
@@ -50,9 +48,9 @@ pub(super) struct Cache {
 #[derive(Clone, Debug, Default)]
 struct Slot {
     hash: u64,
-    instance: u64,
     generation: u64,
-    account: u32,
+    /// Held weakly, so that its address stays its own: a thread may serve several servers.
+    account: Weak<Account>,
     permissions: u64,
     subject: Box<[u8]>,
     result: Option<Rc<Matched>>,
@@ -78,9 +76,8 @@ impl Cache {
         if let Some(result) = &slot.result
             && slot.hash == hash
             && slot.generation == scope.account.sublist.generation()
-            && slot.account == scope.account.id
+            && std::ptr::eq(slot.account.as_ptr(), Arc::as_ptr(scope.account))
             && slot.permissions == scope.permissions_id()
-            && slot.instance == scope.instance
             && *slot.subject == *subject
         {
             self.hits += 1;
@@ -111,9 +108,8 @@ impl Cache {
             let slot = &mut self.slots[at];
             let old = slot.result.replace(result.clone());
             slot.hash = hash;
-            slot.instance = scope.instance;
             slot.generation = generation;
-            slot.account = scope.account.id;
+            slot.account = Arc::downgrade(scope.account);
             slot.permissions = scope.permissions_id();
             slot.subject = subject.into();
             self.recycle(old);

@@ -23,8 +23,6 @@ pub struct Hub {
     pub no_stall: AtomicBool,
     /// Workers keep no match results (`disable_sublist_cache`).
     pub no_match_cache: AtomicBool,
-    /// Tells servers of one process apart in their threads' caches.
-    pub instance: u64,
 }
 
 /// Server-wide counters.
@@ -52,7 +50,6 @@ impl Hub {
         let mut rng = env.rng();
         Self {
             seed: Seed(rng.next_u64()),
-            instance: rng.next_u64(),
             env,
             log,
             tasks,

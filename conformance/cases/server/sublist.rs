@@ -175,13 +175,8 @@ impl World {
 
     /// Asks as a publisher of `account` on this thread does, and counts the look-up.
     fn publish<T>(&self, account: &Arc<Account>, subject: &str, see: impl Fn(&Matched) -> T) -> T {
-        let scope = Scope {
-            instance: self.hub.instance,
-            seed: self.hub.seed,
-            account,
-            permissions: None,
-            uncached: self.uncached,
-        };
+        let scope =
+            Scope { seed: self.hub.seed, account, permissions: None, uncached: self.uncached };
         let by =
             Publisher { hub: &self.hub, endpoint: &self.endpoint, scope, now: Mono::default() };
         let publication = Publication {

@@ -47,7 +47,6 @@ impl Identity {
             hub: &self.hub,
             endpoint: &self.endpoint,
             scope: Scope {
-                instance: self.hub.instance,
                 seed: self.hub.seed,
                 account: &self.account,
                 permissions: self.permissions.as_deref(),
