@@ -9,14 +9,18 @@ mod headers;
 mod ipqueue;
 mod log;
 mod opts;
+mod parser;
+mod parser_fuzz;
 mod ping;
 mod rate_counter;
 mod ring;
 mod server;
 mod signal;
+mod split;
 mod stree;
 mod subject_fuzz;
 mod subject_transform;
+mod sublist;
 mod util;
 
 crate::collect! {
@@ -29,13 +33,17 @@ crate::collect! {
     ipqueue,
     log,
     opts,
+    parser,
+    parser_fuzz,
     ping,
     rate_counter,
     ring,
     server,
     signal,
+    split,
     stree,
     subject_fuzz,
     subject_transform,
+    sublist,
     util,
 }
