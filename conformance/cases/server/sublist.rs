@@ -189,8 +189,7 @@ impl World {
             canonical: false,
         };
         let _runtime = self.runtime.enter();
-        Workspace::with(&self.hub, |workspace| {
-            let batch = &mut workspace.batch;
+        Workspace::with(&self.hub, |_, batch| {
             let matched = batch.admit(&by, &publication).expect("everybody may publish");
             let seen = see(&matched);
             batch.deliver(&by, &publication, matched);
