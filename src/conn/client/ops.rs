@@ -259,7 +259,7 @@ impl Identity {
             && let Some(sub) = self.endpoint.take_sub(self.hub.seed, sid)
         {
             if self.traced() {
-                self.client.trace_line("<-> DELSUB ", sub.sid());
+                self.client.trace_op("<->", "DELSUB", sub.sid());
             }
             self.account.sublist.remove(&sub);
             sub.close();

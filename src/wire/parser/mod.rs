@@ -439,7 +439,7 @@ fn state(verb: &[u8], matched: usize) -> usize {
 
 fn unknown<'a>(buf: &[u8], state: usize, at: usize) -> Step<'a> {
     // As upstream's: one byte less where the buffer ends sooner.
-    let end = if at + SNIPPET > buf.len() { buf.len() - 1 } else { at + SNIPPET };
+    let end = if at + SNIPPET > buf.len() { buf.len().saturating_sub(1) } else { at + SNIPPET };
     let snippet = quote(buf.get(at..end).unwrap_or_default());
     Step::Fail(ParseError::Unknown { state, at, snippet })
 }
