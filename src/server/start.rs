@@ -201,11 +201,23 @@ fn refuse_unsupported(options: &Options) -> Result<(), StartError> {
     let names: Vec<String> = unsupported
         .iter()
         .map(|u| match &u.pos {
-            Some(pos) => format!("{} ({}:{}:{})", u.key, pos.file, pos.line, pos.col),
-            None => u.key.clone(),
+            Some(pos) => {
+                format!("{} ({}:{}:{}){}", u.key, pos.file, pos.line, pos.col, never(&u.key))
+            }
+            None => format!("{}{}", u.key, never(&u.key)),
         })
         .collect();
     Err(StartError::Unsupported(names.join(", ")))
+}
+
+/// Why an option will not be supported later either.
+fn never(key: &str) -> &'static str {
+    match key {
+        "prof_port" | "prof_block_rate" | "--profile" => {
+            ": the profiler is that of Go's runtime, which is not in this server"
+        }
+        _ => "",
+    }
 }
 
 /// What connections take from the options.
@@ -279,7 +291,7 @@ pub(super) fn info(options: &Options, settings: &Settings, id: &str, name: &str)
         server_name: name.to_owned(),
         version: COMPATIBLE_VERSION.to_owned(),
         proto: 1,
-        git_commit: git_commit().to_owned(),
+        git_commit: option_env!("NATS_SERVER_GIT_COMMIT").unwrap_or_default().to_owned(),
         go: toolchain().to_owned(),
         host: options.host.clone(),
         port: u16::try_from(options.port).unwrap_or(0),
