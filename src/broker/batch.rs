@@ -384,6 +384,9 @@ impl Batch {
             if sent != Sent::Closed && sent != Sent::Skipped {
                 count(&target.endpoint.stats.out_msgs, msgs);
                 count(&target.endpoint.stats.out_bytes, bytes);
+                if msgs > 0 {
+                    target.endpoint.stats.last_out.store(by.now.0, Ordering::Relaxed);
+                }
                 out_msgs += msgs;
                 out_bytes += bytes;
             }

@@ -49,8 +49,9 @@ impl Server {
         options.fill_defaults();
         let ctx = &self.0.ctx;
         let running = ctx.settings.load_full();
-        // A port the system chose stays.
-        if options.port <= 0 {
+        // A port the system chose stays, also if it is named now.
+        let bound = self.client_addr().map(|addr| i32::from(addr.port()));
+        if options.port <= 0 || bound == Some(options.port) {
             options.port = running.options.port;
         }
         let plan = config::reload_diff(&running.options, &options)?;

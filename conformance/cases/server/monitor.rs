@@ -200,11 +200,7 @@ async fn varz_under_reloads(cx: Cx) {
     };
     let writer = async {
         for max in 101..=103 {
-            let config = format!(
-                "no_system_account: true\nmax_connections: {max}\nlisten: 127.0.0.1:{}\nhttp: 127.0.0.1:{}",
-                server.port(),
-                server.port_of("monitoring")
-            );
+            let config = format!("no_system_account: true\nmax_connections: {max}");
             let from = server.log().len();
             server.reload(&config).await;
             server.log_line_from(from, "Reloaded: max_connections").await;

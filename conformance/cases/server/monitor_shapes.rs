@@ -51,11 +51,18 @@ fn check(fields: &[Field], path: &str, value: &Value) {
     }
     let Value::Object(object) = value else { return };
     let prefix = if path.is_empty() { String::new() } else { format!("{path}.") };
-    let own: Vec<(&str, &Field)> = fields
+    let mut own: Vec<(&str, &Field)> = fields
         .iter()
         .filter_map(|field| Some((field.path.strip_prefix(&prefix)?, field)))
         .filter(|(name, _)| !name.contains('.') && !name.ends_with("[]"))
         .collect();
+    // A field hides one of its name in a struct that is embedded before it.
+    let names: Vec<&str> = own.iter().map(|(name, _)| *name).collect();
+    let mut at = 0;
+    own.retain(|(name, _)| {
+        at += 1;
+        !names[at..].contains(name)
+    });
     // The keys of a map are anything.
     if own.is_empty() || own[0].0 == "<key>" {
         return;
@@ -84,7 +91,7 @@ write_timeout: retry
 server_tags: [one, two]
 server_metadata { key: value }
 mappings { from: to }
-accounts { A { users: [{user: a, password: a}], mappings { x: y } } }";
+accounts { A { users: [{user: a, password: a}] } }";
     let server = cx.server(config).await;
     let user = |name: &str| json!({"user": "a", "pass": "a", "name": name, "lang": "rust", "version": "1.0.0", "verbose": false});
     let mut gone = server.raw().await;
@@ -105,6 +112,7 @@ accounts { A { users: [{user: a, password: a}], mappings { x: y } } }";
         "/subsz?subs=1&acc=A",
         "/accountz",
         "/accountz?acc=A",
+        "/accountz?acc=$G",
         "/accstatz?unused=1",
         "/routez",
         "/gatewayz",
