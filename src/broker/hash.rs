@@ -4,6 +4,7 @@
 //! nobody outside can prepare collisions.
 
 use hashbrown::HashTable;
+use std::hash::{BuildHasher, Hasher};
 
 /// The seed of all subject hashes of one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,33 @@ impl Seed {
             state = fold(state ^ word(rest), K1);
         }
         fold(state ^ K0, K1)
+    }
+}
+
+/// Maps of byte strings with this seed iterate in an order that depends on it and on what was put
+/// in, on nothing else.
+impl BuildHasher for Seed {
+    type Hasher = SeedHasher;
+
+    fn build_hasher(&self) -> SeedHasher {
+        SeedHasher(self.0)
+    }
+}
+
+/// See [`Seed`]'s `BuildHasher`.
+#[derive(Debug)]
+pub struct SeedHasher(u64);
+
+impl Hasher for SeedHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = Seed(self.0).hash(bytes);
+    }
+
+    /// Slices hash their length first; `write` knows it anyway.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -93,6 +121,24 @@ impl<T> Table<T> {
         let hash = hash as u32;
         let found = self.0.find_entry(spread(hash), |e| e.hash == hash && eq(&e.value)).ok()?;
         Some(found.remove().0.value)
+    }
+
+    /// Changes an entry in place and takes it out if it is of no use afterwards; `None` if there is
+    /// no such entry.
+    #[inline]
+    pub fn update<R>(
+        &mut self,
+        hash: u64,
+        mut eq: impl FnMut(&T) -> bool,
+        change: impl FnOnce(&mut T) -> (R, bool),
+    ) -> Option<R> {
+        let hash = hash as u32;
+        let mut found = self.0.find_entry(spread(hash), |e| e.hash == hash && eq(&e.value)).ok()?;
+        let (result, useless) = change(&mut found.get_mut().value);
+        if useless {
+            found.remove();
+        }
+        Some(result)
     }
 
     /// Gives memory back once the table is mostly empty.

@@ -3,7 +3,7 @@
 use super::client::{Client, Snapshot};
 use crate::base::lock::{Mutex, Rank};
 use crate::ds::ring::Ring;
-use hashbrown::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Registry {
     next_cid: AtomicU64,
     total: AtomicU64,
-    clients: Mutex<HashMap<u64, Arc<Client>>>,
+    clients: Mutex<BTreeMap<u64, Arc<Client>>>,
     closed: Mutex<Ring<Arc<Snapshot>>>,
 }
 
@@ -22,7 +22,7 @@ impl Registry {
         Self {
             next_cid: AtomicU64::new(1),
             total: AtomicU64::new(0),
-            clients: Mutex::new(Rank::ServerRegistry, HashMap::new()),
+            clients: Mutex::new(Rank::ServerRegistry, BTreeMap::new()),
             closed: Mutex::new(Rank::ServerRegistry, Ring::new(closed_max)),
         }
     }
@@ -50,14 +50,8 @@ impl Registry {
 
     /// Takes a connection out and remembers how it ended.
     pub fn remove(&self, cid: u64, snapshot: Option<Snapshot>) {
-        let removed = {
-            let mut clients = self.clients.lock();
-            let removed = clients.remove(&cid);
-            if clients.is_empty() {
-                *clients = HashMap::new();
-            }
-            removed
-        };
+        let removed = self.clients.lock().remove(&cid);
+        // Freed when the lock is free again.
         drop(removed);
         if let Some(snapshot) = snapshot {
             let oldest = self.closed.lock().push(Arc::new(snapshot));
@@ -70,7 +64,7 @@ impl Registry {
         self.clients.lock().get(&cid).cloned()
     }
 
-    /// Open connections.
+    /// Open connections, oldest first.
     pub fn all(&self) -> Vec<Arc<Client>> {
         self.clients.lock().values().cloned().collect()
     }

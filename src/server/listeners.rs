@@ -3,8 +3,11 @@
 use super::{Server, StartError};
 use crate::base::fs::reason;
 use crate::base::net::Listener;
+use crate::base::text::parse_host_port;
+use crate::config::options::Options;
 use crate::conn::client;
 use crate::wire::info::Info;
+use std::io;
 use std::time::Duration;
 
 /// Wait after a failed accept; doubles up to the second one.
@@ -28,23 +31,17 @@ impl Server {
         }
         let wanted = port(options.port);
         let listener = self.0.env.net().listen(&options.host, wanted).await;
-        let listener = listener.map_err(|source| StartError::Listen {
+        let bound = listener.and_then(|listener| listener.local_addr().map(|a| (listener, a)));
+        let (listener, addr) = bound.map_err(|source| StartError::Listen {
             hostport: host_port(&options.host, wanted),
-            source,
+            problem: listen_problem(&options.host, wanted, &source),
         })?;
-        let addr = listener.local_addr().map_err(|source| StartError::Listen {
-            hostport: host_port(&options.host, wanted),
-            source,
-        })?;
-        self.0.addresses.lock().client = Some(addr);
-        let mut info = Info::clone(&self.0.ctx.info.load());
-        info.port = addr.port();
-        if let Some((host, port)) = advertised(&options.client_advertise, addr.port()) {
-            (info.host, info.port) = (host, port);
-        }
-        self.0.ctx.info.store(info.into());
         self.0.monitor.set_accepting(true);
         self.announce(addr.port());
+        let mut info = Info::clone(&self.0.ctx.info.load());
+        (info.host, info.port) = told_address(&options, addr.port())?;
+        self.0.ctx.info.store(info.into());
+        self.0.addresses.lock().client = Some(addr);
         let server = self.clone();
         self.0.accepting.spawn_abortable(async move { server.accept(listener).await });
         Ok(())
@@ -52,13 +49,7 @@ impl Server {
 
     /// Opens the monitoring port, if one is configured.
     pub(super) async fn start_monitor(&self) -> Result<(), StartError> {
-        match self.listen_for_monitoring().await {
-            Ok(()) => Ok(()),
-            Err(problem) => {
-                self.0.log.fatal(format_args!("Can't start monitoring: {problem}"));
-                Err(StartError::Logged)
-            }
-        }
+        self.listen_for_monitoring().await.map_err(StartError::Monitor)
     }
 
     async fn listen_for_monitoring(&self) -> Result<(), String> {
@@ -123,8 +114,11 @@ impl Server {
                     ctx.tasks.spawn(client::serve(ctx.clone(), stream, peer));
                 }
                 Err(e) => {
+                    let at =
+                        listener.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
                     self.0.log.error(format_args!(
-                        "Temporary Client Accept Error ({e}), sleeping {}ms",
+                        "Temporary Client Accept Error(accept tcp {at}: accept4: {}), sleeping {}ms",
+                        reason(&e),
                         wait.as_millis()
                     ));
                     clock.sleep(wait).await;
@@ -135,17 +129,23 @@ impl Server {
     }
 }
 
-/// Host and port of `client_advertise`.
-pub(super) fn advertised(text: &str, default_port: u16) -> Option<(String, u16)> {
+/// What INFO tells of where the server listens: `client_advertise`, else host and real port.
+pub(super) fn told_address(options: &Options, port: u16) -> Result<(String, u16), StartError> {
+    let text = &options.client_advertise;
     if text.is_empty() {
-        return None;
+        return Ok((options.host.clone(), port));
     }
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.ends_with(':') || host.starts_with('[') => {
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            let port = port.parse().ok().filter(|p| *p != 0).unwrap_or(default_port);
-            Some((host.to_owned(), port))
-        }
-        _ => Some((text.to_owned(), default_port)),
+    let wrong = |problem: String| StartError::Advertise { text: text.clone(), problem };
+    let (host, port) = parse_host_port(text, i64::from(port)).map_err(|e| wrong(e.to_string()))?;
+    let port = u16::try_from(port).map_err(|_| wrong(format!("invalid port {port}")))?;
+    Ok((host, port))
+}
+
+/// Why listening failed, in upstream's words.
+pub(super) fn listen_problem(host: &str, port: u16, error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(_) => format!("listen tcp {}: bind: {}", host_port(host, port), reason(error)),
+        // Only looking the name up fails without the system's own number.
+        None => format!("listen tcp: lookup {host}: no such host"),
     }
 }

@@ -191,7 +191,10 @@ async fn versions_suites_and_curves() {
     assert_eq!(group, rustls::NamedGroup::secp384r1);
 
     let new = m.server(&TlsOptions { min_version: "1.3".to_owned(), ..base.clone() });
-    let old_client = ClientConfig::builder_with_protocol_versions(&[&rustls::version::TLS12]);
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let old_client = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap();
     let old_client = old_client
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyServer {

@@ -1,8 +1,10 @@
 //! Cases of upstream's `server/` folder.
 
+mod client;
 mod client_proxyproto;
 mod closed_conns;
 mod errors;
+mod feature_flags;
 mod gsl;
 mod headers;
 mod ipqueue;
@@ -13,15 +15,19 @@ mod opts;
 mod ping;
 mod rate_counter;
 mod ring;
+mod server;
+mod signal;
 mod stree;
 mod subject_fuzz;
 mod subject_transform;
 mod util;
 
 crate::collect! {
+    client,
     client_proxyproto,
     closed_conns,
     errors,
+    feature_flags,
     gsl,
     headers,
     ipqueue,
@@ -32,6 +38,8 @@ crate::collect! {
     ping,
     rate_counter,
     ring,
+    server,
+    signal,
     stree,
     subject_fuzz,
     subject_transform,

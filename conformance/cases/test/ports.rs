@@ -24,7 +24,7 @@ async fn a_reload_moves_the_ports_file(cx: Cx) {
     assert!(name.ends_with(&format!("_{}.ports", server.pid())), "{name}");
     server.reload("ports_file_dir: '{dir}/B', port: -1").await;
     eventually(PATIENCE, async || ports_files(&b) == [name.as_str()]).await;
-    assert!(ports_files(&a).is_empty());
+    eventually(PATIENCE, async || ports_files(&a).is_empty()).await;
     server.stop().await;
     assert!(ports_files(&b).is_empty(), "the ports file outlives the server");
 }

@@ -25,7 +25,7 @@ pub struct Sublist {
     stats: Stats,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Index {
     literals: Table<Entry>,
     wildcards: Trie,
@@ -74,7 +74,7 @@ impl Sublist {
         Self {
             seed,
             generation: AtomicU64::new(1),
-            index: RwLock::new(Rank::Sublist, Index::default()),
+            index: RwLock::new(Rank::Sublist, Index::new(seed)),
             stats: Stats::default(),
         }
     }
@@ -143,13 +143,16 @@ impl Sublist {
         }
     }
 
-    /// Hands everything that matches the literal `subject` to `found`.
+    /// Hands everything that matches the literal `subject` to `found`. A subject with an empty
+    /// token matches nothing, not even `>`.
     pub fn collect(&self, subject: &[u8], found: &mut impl Collect) {
         let index = self.index.read();
         if let Some(entry) = index.literals.find(self.seed.hash(subject), |e| e.is(subject)) {
             entry.collect(found);
         }
-        index.wildcards.walk(subject, &mut |entry| entry.collect(found));
+        if !index.wildcards.is_empty() && !subject::has_empty_token(subject) {
+            index.wildcards.walk(subject, &mut |entry| entry.collect(found));
+        }
     }
 
     /// Whether anything matches the literal `subject`.
@@ -226,6 +229,10 @@ impl Sublist {
 }
 
 impl Index {
+    fn new(seed: Seed) -> Self {
+        Self { literals: Table::default(), wildcards: Trie::new(seed), count: 0 }
+    }
+
     fn insert_literal(&mut self, hash: u64, sub: Arc<Subscription>) {
         match self.literals.find_mut(hash, |e| e.is(sub.subject())) {
             Some(entry) => entry.insert(sub),
@@ -236,15 +243,13 @@ impl Index {
     fn remove(&mut self, seed: Seed, sub: &Arc<Subscription>) -> bool {
         let removed = if subject::is_literal(sub.subject()) {
             let hash = seed.hash(sub.subject());
-            let Some(entry) = self.literals.find_mut(hash, |e| e.is(sub.subject())) else {
-                return false;
-            };
-            let removed = entry.remove(sub);
-            if entry.is_empty() {
-                self.literals.remove(hash, |e| e.is_empty());
-                self.literals.shrink();
-            }
-            removed
+            let removed = self.literals.update(
+                hash,
+                |e| e.is(sub.subject()),
+                |entry| (entry.remove(sub), entry.is_empty()),
+            );
+            self.literals.shrink();
+            removed.unwrap_or(false)
         } else {
             self.wildcards.remove(sub)
         };

@@ -1,9 +1,10 @@
 //! CONNECT: what a client wants, who it is, which account it is in.
 
 use super::session::Session;
-use super::{REDACTED, user_label};
+use super::{REDACTED, label_suffix, user_label};
 use crate::auth::authenticator::{Attempt, ConnectionType, Decision, Identity as Proven, Refusal};
 use crate::broker::CloseReason;
+use crate::broker::account::GLOBAL_ACCOUNT;
 use crate::broker::endpoint::{Owner, flag};
 use crate::logging::redact::redact_secrets;
 use crate::wire::connect::Connect;
@@ -23,7 +24,7 @@ impl Session {
     pub(super) async fn connect_without_connect(&mut self) {
         let options = self.who.ctx().settings.load().options.clone();
         let outcome = if options.no_auth_user.is_empty() {
-            Err(Refusal::Credentials { detail: "CONNECT must come first" })
+            Err(Refusal::Unknown { detail: "CONNECT must come first" })
         } else {
             self.who.client.stop_auth_timer();
             self.authenticate(&Connect::default()).await
@@ -80,7 +81,7 @@ impl Session {
             Err(refusal) => return Err(self.violation(&refusal, &options)),
         };
         if options.new_account || !options.account.is_empty() {
-            let refusal = Refusal::Credentials { detail: "account designation in CONNECT" };
+            let refusal = Refusal::Unknown { detail: "account designation in CONNECT" };
             return Err(self.violation(&refusal, &options));
         }
         self.enter(*proven);
@@ -133,7 +134,7 @@ impl Session {
             Decision::Refused(refusal) => Err(refusal),
             Decision::Hash(pending) => {
                 let computed = ctx.tasks.blocking(move || pending.verify()).await;
-                computed.unwrap_or(Err(Refusal::Credentials { detail: "password check failed" }))
+                computed.unwrap_or(Err(Refusal::Unknown { detail: "password check failed" }))
             }
         }
     }
@@ -162,6 +163,10 @@ impl Session {
     /// The users changed: it is still one of them, under the permissions of now, or it goes.
     pub(super) async fn authenticate_again(&mut self) {
         let options = self.options.clone().unwrap_or_default();
+        if self.has_moved(&options) {
+            self.who.endpoint.close(CloseReason::ClientClosed);
+            return;
+        }
         let proven = match self.authenticate(&options).await {
             Ok(proven) => proven,
             Err(refusal) => {
@@ -183,6 +188,19 @@ impl Session {
             self.who.account.stats.clients.fetch_add(1, Ordering::Relaxed);
         }
         self.drop_forbidden_subs();
+    }
+
+    /// The user it named is gone or in another account: it is to connect again, and is not told
+    /// why. As upstream, who named a user where there is no list of users goes too.
+    fn has_moved(&self, options: &Connect) -> bool {
+        if options.nkey.is_empty() && options.user.is_empty() {
+            return false;
+        }
+        let settings = self.who.ctx().settings.load();
+        match settings.authenticator.account_of(&options.nkey, &options.user) {
+            Some(account) => account.unwrap_or(GLOBAL_ACCOUNT) != self.who.account.name,
+            None => true,
+        }
     }
 
     fn drop_forbidden_subs(&self) {
@@ -224,7 +242,13 @@ impl Session {
         {
             let mut ctl = self.who.client.ctl();
             ctl.registered = true;
-            ctl.user_label = user_label(options).map(String::into_boxed_str);
+            if let Some(label) = user_label(options, &ctl.who) {
+                ctl.user_label = Some(label.into_boxed_str());
+            }
+            if first {
+                let suffix = label_suffix(options, &ctl.account.name, ctl.user_label.as_deref());
+                ctl.label_suffix = suffix.into_boxed_str();
+            }
         }
         if first {
             let ctx = self.who.ctx();
@@ -245,7 +269,9 @@ impl Session {
     /// Says no, the same way whatever was wrong.
     fn violation(&self, refusal: &Refusal, options: &Connect) -> CloseReason {
         let client = &self.who.client;
-        client.log_debug(&refusal.detail());
+        if !matches!(refusal, Refusal::Unknown { .. }) {
+            client.log_debug(&refusal.detail());
+        }
         let claim = match (options.nkey.as_str(), options.user.as_str()) {
             ("", "") if options.auth_token.is_empty() => String::new(),
             ("", "") => " - Token \"[REDACTED]\"".to_owned(),
@@ -255,7 +281,9 @@ impl Session {
         client.log_error(&format!("authentication error{claim}"));
         client.send_err("Authorization Violation");
         match refusal {
-            Refusal::Credentials { .. } => CloseReason::AuthenticationViolation,
+            Refusal::Credentials { .. } | Refusal::Unknown { .. } => {
+                CloseReason::AuthenticationViolation
+            }
             Refusal::ProxyNotTrusted => CloseReason::ProxyNotTrusted,
             Refusal::ProxyRequired => CloseReason::ProxyRequired,
         }

@@ -7,12 +7,14 @@ use crate::base::net::Stream;
 use crate::broker::{CloseReason, Endpoint};
 use crate::conn::context::{Context, Phase};
 use crate::conn::settings::Settings;
-use crate::tls::session::TlsSession;
+use crate::tls::session::{HandshakeError, TlsSession};
 use crate::wire::info::Info;
 use crate::wire::proxy_proto;
 use data_encoding::BASE64URL_NOPAD;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 /// How long the PROXY header may take.
@@ -33,15 +35,34 @@ pub async fn serve(ctx: Arc<Context>, stream: Stream, peer: SocketAddr) {
     client.set_trace();
     client.log_debug("Client connection created");
     let settings = ctx.settings.load_full();
-    let ready = Box::pin(open(&client, &settings)).await;
+    let ready = until_closed(&client, Box::pin(open(&client, &settings))).await;
     match ready {
         Ok(opened) => {
             drop(settings);
-            Session::new(client.clone(), opened).run().await;
+            // Boxed, as everything that is awaited only at the end: an idle connection is this
+            // future and its session, so neither may carry room for anything else.
+            let mut session = Box::new(Session::new(client.clone(), opened));
+            session.run().await;
         }
         Err(reason) => client.close(reason),
     }
-    close(&client).await;
+    Box::pin(close(&client)).await;
+}
+
+/// Runs `opening` until it is done or someone closes the connection: a peer that says nothing
+/// must not hold up a shutdown.
+async fn until_closed<T>(
+    client: &Client,
+    mut opening: Pin<Box<impl Future<Output = Result<T, CloseReason>>>>,
+) -> Result<T, CloseReason> {
+    std::future::poll_fn(|cx| {
+        client.endpoint.set_reader(cx.waker());
+        match client.endpoint.closing() {
+            Some(reason) => Poll::Ready(Err(reason)),
+            None => opening.as_mut().poll(cx),
+        }
+    })
+    .await
 }
 
 /// What the handshake leaves to the session.
@@ -69,16 +90,17 @@ async fn open(client: &Arc<Client>, settings: &Settings) -> Result<Opened, Close
     if !tls_first {
         send(client, &info).await?;
     }
-    if ctx.phase() != Phase::Running {
-        return Err(CloseReason::ServerShutdown);
-    }
     let max = match options.max_conn {
         0 => None,
         max => Some(usize::try_from(max).unwrap_or(0)),
     };
     if !ctx.registry.add(client, max) {
-        client.send_err_and_log("maximum connections exceeded", true);
+        client.exceeds_max_connections();
         return Err(CloseReason::MaxConnectionsExceeded);
+    }
+    // Looked at once it is registered: a shutdown before closes whoever is, one after is seen here.
+    if ctx.phase() != Phase::Running {
+        return Err(CloseReason::ServerShutdown);
     }
     let mut input = Vec::new();
     let fallback = tls.as_ref().and_then(|(_, o)| o.handshake_first_fallback);
@@ -244,18 +266,29 @@ async fn tls_handshake(
         client.log_error(&format!("TLS handshake error: {problem}"));
         CloseReason::TlsHandshakeError
     };
+    // Whoever only looks whether the port is open shall not fill the log.
+    let probed = |problem: &str| {
+        client.log_debug(&format!("TLS handshake error: {problem}"));
+        CloseReason::TlsHandshakeError
+    };
     let session = TlsSession::accept(config, already_read).map_err(|e| failed(e.to_string()))?;
     let out = &client.endpoint.out;
     let clock = client.ctx.hub.env.clock();
     match clock.timeout(settings.options.tls_timeout, session.handshake(out.stream())).await {
         Some(Ok(())) => {}
+        Some(Err(e @ HandshakeError::NotTls)) => return Err(probed(&e.to_string())),
         Some(Err(e)) => return Err(failed(e.to_string())),
-        None => return Err(failed("tls: handshake timeout".to_owned())),
+        None => {
+            let reason = probed("i/o timeout");
+            client.log_debug("TLS handshake timeout");
+            return Err(reason);
+        }
     }
     let info = session.info();
     if let Some(tls) = &settings.options.tls
         && !crate::tls::pinned::accepts(&tls.pinned_certs, &info.peer_certs)
     {
+        session.close(out.stream());
         return Err(failed("certificate not pinned".to_owned()));
     }
     client.log_debug("TLS handshake complete");
