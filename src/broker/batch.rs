@@ -17,6 +17,7 @@ use crate::base::{Mono, Rng};
 use hashbrown::HashMap;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 /// A parsed message, as offsets into the batch's input.
@@ -417,6 +418,9 @@ impl Batch {
             if sent != Sent::Closed && sent != Sent::Skipped {
                 count(&target.endpoint.stats.out_msgs, msgs);
                 count(&target.endpoint.stats.out_bytes, bytes);
+                if msgs > 0 {
+                    target.endpoint.stats.last_out.store(by.now.0, Ordering::Relaxed);
+                }
                 out_msgs += msgs;
                 out_bytes += bytes;
             }

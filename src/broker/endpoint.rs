@@ -144,6 +144,8 @@ pub struct Stats {
     pub out_msgs: AtomicU64,
     /// To it.
     pub out_bytes: AtomicU64,
+    /// When a message last went to it; see [`Mono`].
+    pub last_out: AtomicU64,
 }
 
 /// Subscriptions of a connection by id.

@@ -102,11 +102,12 @@ fn destinations(mapping: &Mapping) -> Vec<Destination> {
         by_cluster.entry(&dest.cluster).or_default().push((dest.weight, &dest.subject));
     }
     let explicit = mapping.dests.iter().any(|dest| dest.subject == mapping.source);
+    let unchanged = unchanged(&mapping.source);
     let mut all = Vec::new();
     for (cluster, mut dests) in by_cluster {
         let sum = dests.iter().fold(0_u8, |sum, (weight, _)| sum.saturating_add(*weight));
         if sum < 100 && !explicit {
-            dests.push((100 - sum, &mapping.source));
+            dests.push((100 - sum, &unchanged));
         }
         dests.sort_by_key(|(weight, _)| *weight);
         let mut sum = 0_u8;
@@ -120,4 +121,17 @@ fn destinations(mapping: &Mapping) -> Vec<Destination> {
         }
     }
     all
+}
+
+/// The destination that leaves a subject of this pattern as it is: `a.*` becomes `a.$1`.
+fn unchanged(source: &str) -> String {
+    let mut wildcards = 0;
+    let token = |token| match token {
+        "*" => {
+            wildcards += 1;
+            format!("${wildcards}")
+        }
+        token => String::from(token),
+    };
+    source.split('.').map(token).collect::<Vec<_>>().join(".")
 }

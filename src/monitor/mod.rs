@@ -20,7 +20,7 @@ mod gatewayz;
 mod healthz;
 mod index;
 mod ipqueuesz;
-mod json;
+pub mod json;
 mod jsz;
 mod leafz;
 mod process;

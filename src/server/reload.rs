@@ -52,8 +52,9 @@ impl Server {
         options.validate().map_err(StartError::from)?;
         let (ctx, log) = (&self.0.ctx, &self.0.log);
         let running = ctx.settings.load_full();
-        // A port the system chose stays.
-        if options.port <= 0 {
+        // A port the system chose stays, also if it is named now.
+        let bound = self.client_addr().map(|addr| i32::from(addr.port()));
+        if options.port <= 0 || bound == Some(options.port) {
             options.port = running.options.port;
         }
         let plan = config::reload_diff(&running.options, &options)?;

@@ -233,11 +233,23 @@ fn refuse_unsupported(options: &Options) -> Result<(), StartError> {
     let names: Vec<String> = unsupported
         .iter()
         .map(|u| match &u.pos {
-            Some(pos) => format!("{} ({}:{}:{})", u.key, pos.file, pos.line, pos.col),
-            None => u.key.clone(),
+            Some(pos) => {
+                format!("{} ({}:{}:{}){}", u.key, pos.file, pos.line, pos.col, never(&u.key))
+            }
+            None => format!("{}{}", u.key, never(&u.key)),
         })
         .collect();
     Err(StartError::Unsupported(names.join(", ")))
+}
+
+/// Why an option will not be supported later either.
+fn never(key: &str) -> &'static str {
+    match key {
+        "prof_port" | "prof_block_rate" | "--profile" => {
+            ": the profiler is that of Go's runtime, which is not in this server"
+        }
+        _ => "",
+    }
 }
 
 /// What connections take from the options.

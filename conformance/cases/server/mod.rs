@@ -2,12 +2,15 @@
 
 mod client;
 mod client_proxyproto;
+mod closed_conns;
 mod errors;
 mod feature_flags;
 mod gsl;
 mod headers;
 mod ipqueue;
 mod log;
+mod monitor;
+mod monitor_shapes;
 mod opts;
 mod parser;
 mod parser_fuzz;
@@ -26,12 +29,15 @@ mod util;
 crate::collect! {
     client,
     client_proxyproto,
+    closed_conns,
     errors,
     feature_flags,
     gsl,
     headers,
     ipqueue,
     log,
+    monitor,
+    monitor_shapes,
     opts,
     parser,
     parser_fuzz,

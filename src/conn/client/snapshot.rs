@@ -80,7 +80,7 @@ impl Client {
             |field: fn(&Connect) -> &String| said.map(|s| field(s).clone()).unwrap_or_default();
         let stats = &self.endpoint.stats;
         let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        let last = Mono(self.last.load(Ordering::Relaxed));
+        let last = Mono(load(&stats.last_out).max(self.last.load(Ordering::Relaxed)));
         let cid = self.cid();
         Snapshot {
             cid,
