@@ -13,6 +13,7 @@ use crate::base::tasks::TaskScope;
 use crate::broker::Hub;
 use crate::broker::account::{Accounts, GLOBAL_ACCOUNT, Mappings, SYSTEM_ACCOUNT};
 use crate::config::accounts::Mapping;
+use crate::config::diff::not_supported;
 use crate::config::options::Options;
 use crate::config::validate::InvalidOptions;
 use crate::conn::{Context, Settings};
@@ -31,7 +32,7 @@ use tokio::sync::Notify;
 #[derive(Debug, Error)]
 pub enum StartError {
     /// Options that ask for what this server does not have yet.
-    #[error("not supported yet: {0}")]
+    #[error("{0}")]
     Unsupported(String),
     /// Options that make no sense together.
     #[error("{0}")]
@@ -191,7 +192,7 @@ impl Server {
     fn refuse_monitor(&self) -> Result<(), StartError> {
         let options = self.options();
         if options.http_port != 0 || options.https_port != 0 {
-            return Err(StartError::Unsupported("http_port".to_owned()));
+            return Err(StartError::Unsupported("\"http_port\" is not supported yet".to_owned()));
         }
         Ok(())
     }
@@ -232,14 +233,8 @@ fn refuse_unsupported(options: &Options) -> Result<(), StartError> {
     if unsupported.is_empty() {
         return Ok(());
     }
-    let names: Vec<String> = unsupported
-        .iter()
-        .map(|u| match &u.pos {
-            Some(pos) => format!("{} ({}:{}:{})", u.key, pos.file, pos.line, pos.col),
-            None => u.key.clone(),
-        })
-        .collect();
-    Err(StartError::Unsupported(names.join(", ")))
+    let texts: Vec<String> = unsupported.iter().map(not_supported).collect();
+    Err(StartError::Unsupported(texts.join("\n")))
 }
 
 /// What connections take from the options.

@@ -10,6 +10,7 @@ mod log;
 mod opts;
 mod ping;
 mod rate_counter;
+mod reload;
 mod ring;
 mod server;
 mod signal;
@@ -29,6 +30,7 @@ crate::collect! {
     opts,
     ping,
     rate_counter,
+    reload,
     ring,
     server,
     signal,
