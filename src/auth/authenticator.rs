@@ -318,6 +318,12 @@ pub enum Refusal {
         /// What exactly; for the debug log only.
         detail: &'static str,
     },
+    /// It has no credentials, or not the right ones.
+    #[error("authentication error")]
+    Unknown {
+        /// What exactly; for nobody's log.
+        detail: &'static str,
+    },
     /// It claims to come through a proxy that is not trusted.
     #[error("proxy is not trusted")]
     ProxyNotTrusted,
@@ -327,10 +333,10 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// What is worth a line in the debug log.
+    /// What exactly was wrong.
     pub fn detail(&self) -> String {
         match self {
-            Self::Credentials { detail } => (*detail).to_owned(),
+            Self::Credentials { detail } | Self::Unknown { detail } => (*detail).to_owned(),
             other => other.to_string(),
         }
     }
@@ -338,6 +344,10 @@ impl Refusal {
 
 fn refused(detail: &'static str) -> Refusal {
     Refusal::Credentials { detail }
+}
+
+fn unknown(detail: &'static str) -> Refusal {
+    Refusal::Unknown { detail }
 }
 
 const UNKNOWN: &str = "Unknown user, token or nkey";
@@ -373,7 +383,7 @@ impl PendingHash {
     pub fn verify(self) -> Result<Box<Identity>, Refusal> {
         match password::verify(&self.stored, &self.given) {
             true => Ok(self.identity),
-            false => Err(refused(WRONG)),
+            false => Err(unknown(WRONG)),
         }
     }
 }
@@ -537,7 +547,7 @@ impl Authenticator {
             return compare(&policy.token, attempt.auth_token, simple_identity(Who::Token));
         }
         if policy.username.is_empty() || policy.username != attempt.user {
-            return Err(refused(UNKNOWN));
+            return Err(unknown(UNKNOWN));
         }
         let who = Who::User(policy.username.clone());
         compare(&policy.password, attempt.pass, simple_identity(who))
@@ -550,7 +560,7 @@ fn lookup<'a>(
     name: &str,
     connection: ConnectionType,
 ) -> Result<&'a Account, Refusal> {
-    table.get(name).filter(|user| user.allows(connection)).ok_or(refused(UNKNOWN))
+    table.get(name).filter(|user| user.allows(connection)).ok_or(unknown(UNKNOWN))
 }
 
 fn simple_identity(who: Who) -> Identity {
@@ -569,7 +579,7 @@ fn compare(stored: &str, given: &str, identity: Identity) -> Result<Decision, Re
             identity: Box::new(identity),
         }));
     }
-    if password::verify(stored, given) { Ok(accept(identity)) } else { Err(refused(WRONG)) }
+    if password::verify(stored, given) { Ok(accept(identity)) } else { Err(unknown(WRONG)) }
 }
 
 fn verify_nonce(nkey: &str, attempt: &Attempt<'_>) -> Result<(), Refusal> {

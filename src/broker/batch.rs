@@ -282,7 +282,7 @@ impl Batch {
         let message = self.message(publication);
         self.messages.push(message);
         if !same && !self.results[self.results.len() - 1].groups.is_empty() {
-            self.pick(by);
+            self.pick(by, publication.subject);
         }
     }
 
@@ -345,17 +345,20 @@ impl Batch {
         }
     }
 
-    /// Picks one member of every queue group for the last message.
-    fn pick(&mut self, by: &Publisher<'_>) {
+    /// Picks one member of every queue group for the last message. A connection gets it for its
+    /// plain subscriptions first.
+    fn pick(&mut self, by: &Publisher<'_>, subject: &[u8]) {
         let run = self.run.expect("a run was just started");
+        self.end_run();
         let result = self.results[run.result as usize].clone();
+        let subject = result.deliver_as.as_deref().unwrap_or(subject);
         for group in &result.groups {
             let start = self.rng.below(u64::from(group.len)) as u32;
             for i in 0..group.len {
                 let member = group.start + (start + i) % group.len;
                 let target = &result.members[member as usize];
                 let Some(at) = self.place(target) else { continue };
-                if !deliverable(by, &self.touched[at as usize].endpoint, target) {
+                if !deliverable(by, &self.touched[at as usize].endpoint, target, subject) {
                     continue;
                 }
                 let note = Note {
@@ -400,6 +403,12 @@ impl Batch {
         let mut flushed = Flushed::default();
         let (mut out_msgs, mut out_bytes) = (0, 0);
         let mut touched = std::mem::take(&mut self.touched);
+        // The publisher's own output goes last: once it has its PONG, others have their messages.
+        if let (Some(&own), Some(last)) =
+            (self.by_endpoint.get(&by.endpoint.id), touched.len().checked_sub(1))
+        {
+            touched.swap(own as usize, last);
+        }
         for target in &mut touched {
             let (msgs, bytes, sent) = self.write_to(by, input, target);
             if sent == Sent::Stalled && target.endpoint.id != by.endpoint.id {
@@ -607,9 +616,19 @@ impl Delivery<'_> {
     }
 }
 
-fn deliverable(by: &Publisher<'_>, endpoint: &Arc<Endpoint>, target: &Target) -> bool {
-    let echo = endpoint.id != by.endpoint.id || endpoint.flags() & flag::NO_ECHO == 0;
-    echo && endpoint.closing().is_none() && target.subs.iter().any(|sub| !sub.is_closed())
+/// Whether a member of a queue group can have a message, or another one should.
+fn deliverable(
+    by: &Publisher<'_>,
+    endpoint: &Arc<Endpoint>,
+    target: &Target,
+    subject: &[u8],
+) -> bool {
+    let flags = endpoint.flags();
+    let echo = endpoint.id != by.endpoint.id || flags & flag::NO_ECHO == 0;
+    let permitted =
+        |queue| flags & flag::DENY_FILTER == 0 || !endpoint.delivery_denied(subject, queue);
+    echo && endpoint.closing().is_none()
+        && target.subs.iter().any(|sub| !sub.is_closed() && permitted(sub.queue()))
 }
 
 /// The publisher is the only target and does not want its own messages.

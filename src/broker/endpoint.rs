@@ -274,6 +274,14 @@ impl Endpoint {
         }
     }
 
+    /// Takes the subscription of that id out.
+    pub fn take_sub(&self, seed: Seed, sid: &[u8]) -> Option<Arc<Subscription>> {
+        let mut subs = self.subs.lock();
+        let sub = subs.by_sid.remove(seed.hash(sid), |s| s.sid() == sid);
+        subs.by_sid.shrink();
+        sub
+    }
+
     /// Takes a subscription out; tells whether it was there.
     pub fn remove_sub(&self, seed: Seed, sub: &Arc<Subscription>) -> bool {
         let mut subs = self.subs.lock();

@@ -123,6 +123,24 @@ impl<T> Table<T> {
         Some(found.remove().0.value)
     }
 
+    /// Changes an entry in place and takes it out if it is of no use afterwards; `None` if there is
+    /// no such entry.
+    #[inline]
+    pub fn update<R>(
+        &mut self,
+        hash: u64,
+        mut eq: impl FnMut(&T) -> bool,
+        change: impl FnOnce(&mut T) -> (R, bool),
+    ) -> Option<R> {
+        let hash = hash as u32;
+        let mut found = self.0.find_entry(spread(hash), |e| e.hash == hash && eq(&e.value)).ok()?;
+        let (result, useless) = change(&mut found.get_mut().value);
+        if useless {
+            found.remove();
+        }
+        Some(result)
+    }
+
     /// Gives memory back once the table is mostly empty.
     pub fn shrink(&mut self) {
         if self.0.is_empty() {

@@ -19,6 +19,7 @@
 
 use super::endpoint::{CloseReason, Endpoint};
 use super::hub::Hub;
+use crate::base::Mono;
 use crate::base::limits::WRITE_ROUNDS;
 use crate::base::lock::{Guard, Mutex, Rank};
 use crate::base::net::Stream;
@@ -51,6 +52,8 @@ pub struct Outbound {
     write_deadline_ms: AtomicU32,
     stalls: AtomicU32,
     retry_on_deadline: AtomicBool,
+    /// A write deadline passed and nothing was completed in time since.
+    late: AtomicBool,
     pending_mirror: AtomicUsize,
 }
 
@@ -98,6 +101,7 @@ impl Outbound {
             write_deadline_ms: AtomicU32::new(10_000),
             stalls: AtomicU32::new(0),
             retry_on_deadline: false.into(),
+            late: false.into(),
             pending_mirror: AtomicUsize::new(0),
         }
     }
@@ -382,8 +386,8 @@ impl Outbound {
         endpoint: &Arc<Endpoint>,
         chunks: &mut VecDeque<Vec<u8>>,
     ) -> Result<(), CloseReason> {
-        let deadline = self.write_deadline();
         let clock = self.hub.env.clock();
+        let mut attempt = Attempt::new(chunks, clock.now());
         loop {
             let n = chunks.len().min(CHUNKS_PER_WRITE);
             let result = {
@@ -392,6 +396,7 @@ impl Outbound {
                 self.write(&parts, 0)
             };
             let progress = result.map_err(|_| CloseReason::WriteError)?;
+            attempt.written += progress.written;
             {
                 let mut state = self.state.lock();
                 state.wrote(chunks, progress.written);
@@ -406,36 +411,68 @@ impl Outbound {
             }
             if !progress.blocked {
                 if chunks.is_empty() {
+                    self.recovered(endpoint, &attempt);
                     return Ok(());
                 }
                 continue;
             }
-            match clock.timeout(deadline, self.stream.writable()).await {
+            let deadline = self.write_deadline();
+            let left = attempt.start.after(deadline).since(clock.now());
+            // A peer that takes a little again and again is late all the same.
+            let writable = match left.is_zero() {
+                true => None,
+                false => clock.timeout(left, self.stream.writable()).await,
+            };
+            match writable {
                 Some(Ok(())) => {}
                 Some(Err(_)) => return Err(CloseReason::WriteError),
-                None => self.deadline_passed(endpoint, deadline)?,
+                None => {
+                    self.deadline_passed(endpoint, deadline, &attempt)?;
+                    attempt = Attempt::new(chunks, clock.now());
+                }
             }
         }
     }
 
+    /// An attempt took too long: the connection ends, unless it may be retried and the peer took
+    /// at least something.
     fn deadline_passed(
         &self,
         endpoint: &Arc<Endpoint>,
         deadline: Duration,
+        attempt: &Attempt,
     ) -> Result<(), CloseReason> {
         self.hub.stats.slow_consumers.fetch_add(1, Ordering::Relaxed);
         endpoint.note_slow_consumer();
-        let pending = self.pending();
+        let again = self.late.swap(true, Ordering::Relaxed);
         self.hub.log.info(format_args!(
-            "{} - Slow Consumer Detected: WriteDeadline of {} exceeded with {} chunks of {pending} total bytes.",
+            "{} - Slow Consumer {}: WriteDeadline of {} exceeded with {} chunks of {} total bytes.",
             endpoint.label(),
+            if again { "State" } else { "Detected" },
             crate::base::text::go_duration(deadline),
-            pending.div_ceil(CHUNK_MAX),
+            attempt.chunks,
+            attempt.bytes,
         ));
-        if self.retry_on_deadline.load(Ordering::Relaxed) {
-            return Ok(());
+        // Before the first of these, the producer itself wrote until the socket was full.
+        let took_something = attempt.written > 0 || !again;
+        match self.retry_on_deadline.load(Ordering::Relaxed) && took_something {
+            true => Ok(()),
+            false => Err(CloseReason::SlowConsumerWriteDeadline),
         }
-        Err(CloseReason::SlowConsumerWriteDeadline)
+    }
+
+    /// An attempt was completed in time.
+    fn recovered(&self, endpoint: &Arc<Endpoint>, attempt: &Attempt) {
+        if self.late.swap(false, Ordering::Relaxed) {
+            let took = self.hub.env.clock().now().since(attempt.start);
+            self.hub.log.info(format_args!(
+                "{} - Slow Consumer Recovered: Flush took {:.3}s with {} chunks of {} total bytes.",
+                endpoint.label(),
+                took.as_secs_f64(),
+                attempt.chunks,
+                attempt.bytes,
+            ));
+        }
     }
 
     fn write_deadline(&self) -> Duration {
@@ -478,6 +515,21 @@ impl Outbound {
             tls.close(&self.stream);
         }
         self.stream.shutdown();
+    }
+}
+
+/// The writing of what was queued at one time: the write deadline is for all of it.
+struct Attempt {
+    start: Mono,
+    chunks: usize,
+    bytes: usize,
+    written: usize,
+}
+
+impl Attempt {
+    fn new(chunks: &VecDeque<Vec<u8>>, start: Mono) -> Self {
+        let bytes = chunks.iter().map(Vec::len).sum();
+        Self { start, chunks: chunks.len(), bytes, written: 0 }
     }
 }
 

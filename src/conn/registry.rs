@@ -2,7 +2,8 @@
 
 use super::client::{Client, Snapshot};
 use crate::base::lock::{Mutex, Rank};
-use std::collections::{BTreeMap, VecDeque};
+use crate::ds::ring::Ring;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,25 +13,17 @@ pub struct Registry {
     next_cid: AtomicU64,
     total: AtomicU64,
     clients: Mutex<BTreeMap<u64, Arc<Client>>>,
-    closed: Mutex<Closed>,
-}
-
-#[derive(Debug)]
-struct Closed {
-    ring: VecDeque<Arc<Snapshot>>,
-    max: usize,
-    total: u64,
+    closed: Mutex<Ring<Arc<Snapshot>>>,
 }
 
 impl Registry {
     /// No connections; `closed_max` closed ones are remembered.
     pub fn new(closed_max: usize) -> Self {
-        let closed = Closed { ring: VecDeque::new(), max: closed_max, total: 0 };
         Self {
             next_cid: AtomicU64::new(1),
             total: AtomicU64::new(0),
             clients: Mutex::new(Rank::ServerRegistry, BTreeMap::new()),
-            closed: Mutex::new(Rank::ServerRegistry, closed),
+            closed: Mutex::new(Rank::ServerRegistry, Ring::new(closed_max)),
         }
     }
 
@@ -61,15 +54,8 @@ impl Registry {
         // Freed when the lock is free again.
         drop(removed);
         if let Some(snapshot) = snapshot {
-            let mut closed = self.closed.lock();
-            closed.total += 1;
-            if closed.max == 0 {
-                return;
-            }
-            if closed.ring.len() >= closed.max {
-                closed.ring.pop_front();
-            }
-            closed.ring.push_back(Arc::new(snapshot));
+            let oldest = self.closed.lock().push(Arc::new(snapshot));
+            drop(oldest);
         }
     }
 
@@ -95,11 +81,11 @@ impl Registry {
 
     /// Closed connections that are remembered, oldest first.
     pub fn closed(&self) -> Vec<Arc<Snapshot>> {
-        self.closed.lock().ring.iter().cloned().collect()
+        self.closed.lock().iter().cloned().collect()
     }
 
     /// Connections ever closed.
     pub fn total_closed(&self) -> u64 {
-        self.closed.lock().total
+        self.closed.lock().total()
     }
 }

@@ -70,6 +70,7 @@ impl Server {
         let (log, options) = (&self.0.log, self.options());
         log.info(format_args!("Entering lame duck mode, stop accepting new clients"));
         self.0.addresses.lock().client = None;
+        self.0.monitor.set_accepting(false);
         self.0.accepting.cancel();
         self.0.accepting.wait().await;
         let clients = self.0.ctx.registry.all();

@@ -36,6 +36,7 @@ impl Server {
             hostport: host_port(&options.host, wanted),
             problem: listen_problem(&options.host, wanted, &source),
         })?;
+        self.0.monitor.set_accepting(true);
         self.announce(addr.port());
         let mut info = Info::clone(&self.0.ctx.info.load());
         (info.host, info.port) = told_address(&options, addr.port())?;
@@ -43,6 +44,45 @@ impl Server {
         self.0.addresses.lock().client = Some(addr);
         let server = self.clone();
         self.0.accepting.spawn_abortable(async move { server.accept(listener).await });
+        Ok(())
+    }
+
+    /// Opens the monitoring port, if one is configured.
+    pub(super) async fn start_monitor(&self) -> Result<(), StartError> {
+        self.listen_for_monitoring().await.map_err(StartError::Monitor)
+    }
+
+    async fn listen_for_monitoring(&self) -> Result<(), String> {
+        let options = self.options();
+        let (configured, secure) = match (options.http_port, options.https_port) {
+            (0, 0) => return Ok(()),
+            (http, 0) => (http, false),
+            (0, https) => (https, true),
+            (http, https) => {
+                return Err(format!("can't specify both HTTP ({http}) and HTTPs ({https}) ports"));
+            }
+        };
+        if secure && options.tls.is_none() {
+            return Err("TLS cert and key required for HTTPS".to_owned());
+        }
+        let wanted = port(configured);
+        let listener = self.0.env.net().listen(&options.http_host, wanted).await;
+        let bound = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (addr, listener) = bound.map_err(|e| {
+            let at = host_port(&options.http_host, wanted);
+            format!("can't listen to the monitor port: listen tcp {at}: {}", reason(&e))
+        })?;
+        let protocol = if secure { "https" } else { "http" };
+        let at = host_port(&options.http_host, addr.port());
+        self.0.log.info(format_args!("Starting {protocol} monitor on {at}"));
+        {
+            let mut addresses = self.0.addresses.lock();
+            addresses.monitor = Some(addr);
+            addresses.monitor_tls = secure;
+        }
+        let tasks = self.0.listeners.clone();
+        let serving = self.0.monitor.clone().serve(listener, secure, tasks.clone());
+        tasks.spawn_abortable(serving);
         Ok(())
     }
 

@@ -8,7 +8,6 @@ use crate::conn::Settings;
 use crate::logging::Prepared;
 use crate::wire::info::Info;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use thiserror::Error;
 
 /// Why the running configuration stays.
@@ -77,7 +76,6 @@ impl Server {
             ctx.info.store(Arc::new(info));
         }
         self.follow(&plan, &running.options, told, new_log).await;
-        self.0.config_load_ns.store(self.0.env.clock().wall_ns(), Ordering::Relaxed);
         let digest = start::in_brackets(&options.config_digest);
         log.info(format_args!("Reloaded server configuration {digest}"));
         Ok(())

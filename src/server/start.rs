@@ -18,9 +18,11 @@ use crate::config::options::Options;
 use crate::config::validate::InvalidOptions;
 use crate::conn::{Context, Settings};
 use crate::logging::{LogError, LogOptions, Logger, Target};
-use crate::tls::TlsError;
+use crate::monitor::Monitor;
+use crate::tls::{TlsError, TlsOptions};
 use crate::wire::info::Info;
 use crate::wire::transform::{Transform, TransformError};
+use crate::wire::x509::PeerCert;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -73,6 +75,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// Monitoring.
+    #[error("Can't start monitoring: {0}")]
+    Monitor(String),
     /// Something that came once the log was open, and is its last line.
     #[error("{0}")]
     Logged(#[source] Box<StartError>),
@@ -91,6 +96,7 @@ impl Server {
         log: Logger,
         mut options: Options,
     ) -> Result<Self, StartError> {
+        let (start, start_wall_ns) = (env.clock().now(), env.clock().wall_ns());
         options.fill_defaults();
         options.validate()?;
         refuse_unsupported(&options)?;
@@ -117,9 +123,9 @@ impl Server {
         info.xkey = curve_key.public().to_string();
         let ctx = Arc::new(Context::new(hub, accounts, settings, info, tasks.clone()));
         let server = Self(Arc::new(Inner {
-            start_wall_ns: env.clock().wall_ns(),
-            start: env.clock().now(),
-            config_load_ns: env.clock().wall_ns().into(),
+            start,
+            start_wall_ns,
+            monitor: Arc::new(Monitor::new(ctx.clone(), start, start_wall_ns)),
             env,
             log,
             ctx,
@@ -184,17 +190,9 @@ impl Server {
 
     async fn open(&self) -> Result<(), StartError> {
         self.write_pid_file()?;
-        self.refuse_monitor()?;
+        self.start_monitor().await?;
         self.start_timers();
         self.listen_for_clients().await
-    }
-
-    fn refuse_monitor(&self) -> Result<(), StartError> {
-        let options = self.options();
-        if options.http_port != 0 || options.https_port != 0 {
-            return Err(StartError::Unsupported("\"http_port\" is not supported yet".to_owned()));
-        }
-        Ok(())
     }
 
     fn start_timers(&self) {
@@ -269,7 +267,35 @@ pub(super) fn settings(
         mapped_types: if tls_map { vec![ConnectionType::Standard] } else { Vec::new() },
     };
     let authenticator = Arc::new(Authenticator::new(Arc::new(directory), policy));
-    Ok(Settings { generation, options, tls, authenticator })
+    let monitor_tls = match &options.tls {
+        Some(tls) if options.https_port != 0 => {
+            let anyone = TlsOptions {
+                verify: false,
+                map: false,
+                check_known_urls: false,
+                ..TlsOptions::clone(tls)
+            };
+            Some(crate::tls::load_server_config(env, &anyone)?)
+        }
+        _ => None,
+    };
+    Ok(Settings {
+        generation,
+        tls,
+        monitor_tls,
+        tls_not_after_ns: certificate_end(env, &options)?,
+        authenticator,
+        loaded_ns: env.clock().wall_ns(),
+        options,
+    })
+}
+
+/// When the certificate that clients see expires.
+fn certificate_end(env: &Env, options: &Options) -> Result<Option<i64>, TlsError> {
+    let Some(tls) = &options.tls else { return Ok(None) };
+    let der = crate::tls::own_certificate(env, tls)?;
+    let cert = der.and_then(|der| PeerCert::parse(&der).ok());
+    Ok(cert.map(|cert| cert.not_after.saturating_mul(1_000_000_000)))
 }
 
 /// The INFO that every client's own is made from.

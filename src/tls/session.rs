@@ -45,6 +45,30 @@ pub struct SessionInfo {
     pub peer_certs: Vec<Vec<u8>>,
 }
 
+/// Why a handshake failed.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    /// What came first is no TLS at all: a plain client, or somebody who only looks around.
+    #[error("tls: first record does not look like a TLS handshake")]
+    NotTls,
+    /// The peer ended.
+    #[error("EOF")]
+    Ended,
+    /// The peer, or the connection to it, did something wrong.
+    #[error(transparent)]
+    Failed(#[from] io::Error),
+}
+
+/// Bytes of a TLS record before its contents.
+const RECORD_HEADER: usize = 5;
+
+/// Whether a peer's first record may be TLS: an alert or a handshake, of a version there may be.
+fn looks_like_tls(first: &[u8]) -> bool {
+    const ALERT: u8 = 21;
+    const HANDSHAKE: u8 = 22;
+    matches!(first, [ALERT | HANDSHAKE, major, ..] if *major < 0x10)
+}
+
 thread_local! {
     static RAW: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
@@ -67,8 +91,14 @@ impl TlsSession {
     ///
     /// # Errors
     /// What the peer did wrong; it was sent an alert.
-    pub async fn handshake(&self, stream: &Stream) -> io::Result<()> {
+    pub async fn handshake(&self, stream: &Stream) -> Result<(), HandshakeError> {
         let mut buf = vec![0; 4096];
+        while self.state.lock().incoming.len() < RECORD_HEADER {
+            self.receive(stream, &mut buf).await?;
+        }
+        if !looks_like_tls(&self.state.lock().incoming) {
+            return Err(HandshakeError::NotTls);
+        }
         loop {
             let (out, done, failed) = {
                 let mut state = self.state.lock();
@@ -81,15 +111,22 @@ impl TlsSession {
             };
             let wrote = stream.write_all(&out).await;
             if let Some(e) = failed {
-                return Err(e);
+                return Err(e.into());
             }
             wrote?;
             if done {
                 return Ok(());
             }
-            match stream.read(&mut buf).await? {
-                0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
-                n => self.state.lock().incoming.extend_from_slice(&buf[..n]),
+            self.receive(stream, &mut buf).await?;
+        }
+    }
+
+    async fn receive(&self, stream: &Stream, buf: &mut [u8]) -> Result<(), HandshakeError> {
+        match stream.read(buf).await? {
+            0 => Err(HandshakeError::Ended),
+            n => {
+                self.state.lock().incoming.extend_from_slice(&buf[..n]);
+                Ok(())
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The server's log: exchanged, reopened, and free of secrets.
 
+use crate::Cx;
 use nats_server::base::Env;
 use nats_server::logging::redact::redact_secrets;
 use nats_server::logging::{Level, LogOptions, Logger, Target};
@@ -10,6 +11,7 @@ crate::cases! {
     library switches_and_levels => ["TestSetLogger"],
     library reopen => ["TestReOpenLogFile"],
     library size_limit_survives_reopen => ["TestFileLoggerSizeLimitAndReopen"],
+    wire no_password_in_the_trace_of_connect => ["TestNoPasswordsFromConnectTrace"],
     library passwords_are_redacted => ["TestRemovePassFromTrace"],
     library tokens_are_redacted => ["TestRemoveAuthTokenFromTrace"],
     library signatures_are_redacted => ["TestRemoveAdditionalAuthFieldsFromTrace"],
@@ -169,4 +171,19 @@ fn signatures_are_redacted() {
     ] {
         assert_redacted(&format!("CONNECT {input}"), &format!("CONNECT {expected}"));
     }
+}
+
+async fn no_password_in_the_trace_of_connect(cx: Cx) {
+    let config = "trace: true, authorization { user: derek, password: s3cr3t }";
+    let server = cx.server(config).await;
+    server.allow_errors("authentication error");
+    for pass in ["s3cr3t", "not-s3cr3t"] {
+        let from = server.log().len();
+        let mut c = server.raw().await;
+        c.connect(serde_json::json!({"user": "derek", "pass": pass})).await;
+        c.expect_re(r"^(\+OK|-ERR 'Authorization Violation')$").await;
+        let line = server.log_line_from(from, "<<- [CONNECT ").await;
+        assert!(line.contains(r#""pass":"[REDACTED]""#), "{line}");
+    }
+    assert!(!server.log().contains("s3cr3t"));
 }

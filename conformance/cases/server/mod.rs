@@ -1,5 +1,6 @@
 //! Cases of upstream's `server/` folder.
 
+mod client;
 mod client_proxyproto;
 mod errors;
 mod feature_flags;
@@ -20,6 +21,7 @@ mod subject_transform;
 mod util;
 
 crate::collect! {
+    client,
     client_proxyproto,
     errors,
     feature_flags,

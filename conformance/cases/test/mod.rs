@@ -1,5 +1,7 @@
 //! Cases of upstream's `test/` folder.
 
+mod auth;
+mod client_auth;
 mod fanout;
 mod gosrv;
 mod log;
@@ -12,9 +14,12 @@ mod ports;
 mod proto;
 #[expect(clippy::module_inception, reason = "named after the Go file")]
 mod test;
+mod user_authorization;
 mod verbose;
 
 crate::collect! {
+    auth,
+    client_auth,
     fanout,
     gosrv,
     log,
@@ -26,5 +31,6 @@ crate::collect! {
     ports,
     proto,
     test,
+    user_authorization,
     verbose,
 }

@@ -143,13 +143,16 @@ impl Sublist {
         }
     }
 
-    /// Hands everything that matches the literal `subject` to `found`.
+    /// Hands everything that matches the literal `subject` to `found`. A subject with an empty
+    /// token matches nothing, not even `>`.
     pub fn collect(&self, subject: &[u8], found: &mut impl Collect) {
         let index = self.index.read();
         if let Some(entry) = index.literals.find(self.seed.hash(subject), |e| e.is(subject)) {
             entry.collect(found);
         }
-        index.wildcards.walk(subject, &mut |entry| entry.collect(found));
+        if !index.wildcards.is_empty() && !subject::has_empty_token(subject) {
+            index.wildcards.walk(subject, &mut |entry| entry.collect(found));
+        }
     }
 
     /// Whether anything matches the literal `subject`.
@@ -240,15 +243,13 @@ impl Index {
     fn remove(&mut self, seed: Seed, sub: &Arc<Subscription>) -> bool {
         let removed = if subject::is_literal(sub.subject()) {
             let hash = seed.hash(sub.subject());
-            let Some(entry) = self.literals.find_mut(hash, |e| e.is(sub.subject())) else {
-                return false;
-            };
-            let removed = entry.remove(sub);
-            if entry.is_empty() {
-                self.literals.remove(hash, |e| e.is_empty());
-                self.literals.shrink();
-            }
-            removed
+            let removed = self.literals.update(
+                hash,
+                |e| e.is(sub.subject()),
+                |entry| (entry.remove(sub), entry.is_empty()),
+            );
+            self.literals.shrink();
+            removed.unwrap_or(false)
         } else {
             self.wildcards.remove(sub)
         };

@@ -73,9 +73,11 @@ impl Trie {
 
     /// Hands every entry whose pattern matches the literal `subject` to `found`.
     pub(super) fn walk(&self, subject: &[u8], found: &mut impl FnMut(&Entry)) {
-        if !self.root.is_empty() {
-            walk(&self.root, Some(subject), found);
-        }
+        walk(&self.root, Some(subject), found);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.root.is_empty()
     }
 
     /// Removes a subscription with the levels that nothing needs any more.

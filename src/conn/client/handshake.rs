@@ -7,7 +7,7 @@ use crate::base::net::Stream;
 use crate::broker::{CloseReason, Endpoint};
 use crate::conn::context::{Context, Phase};
 use crate::conn::settings::Settings;
-use crate::tls::session::TlsSession;
+use crate::tls::session::{HandshakeError, TlsSession};
 use crate::wire::info::Info;
 use crate::wire::proxy_proto;
 use data_encoding::BASE64URL_NOPAD;
@@ -39,11 +39,14 @@ pub async fn serve(ctx: Arc<Context>, stream: Stream, peer: SocketAddr) {
     match ready {
         Ok(opened) => {
             drop(settings);
-            Session::new(client.clone(), opened).run().await;
+            // Boxed, as everything that is awaited only at the end: an idle connection is this
+            // future and its session, so neither may carry room for anything else.
+            let mut session = Box::new(Session::new(client.clone(), opened));
+            session.run().await;
         }
         Err(reason) => client.close(reason),
     }
-    close(&client).await;
+    Box::pin(close(&client)).await;
 }
 
 /// Runs `opening` until it is done or someone closes the connection: a peer that says nothing
@@ -263,18 +266,29 @@ async fn tls_handshake(
         client.log_error(&format!("TLS handshake error: {problem}"));
         CloseReason::TlsHandshakeError
     };
+    // Whoever only looks whether the port is open shall not fill the log.
+    let probed = |problem: &str| {
+        client.log_debug(&format!("TLS handshake error: {problem}"));
+        CloseReason::TlsHandshakeError
+    };
     let session = TlsSession::accept(config, already_read).map_err(|e| failed(e.to_string()))?;
     let out = &client.endpoint.out;
     let clock = client.ctx.hub.env.clock();
     match clock.timeout(settings.options.tls_timeout, session.handshake(out.stream())).await {
         Some(Ok(())) => {}
+        Some(Err(e @ HandshakeError::NotTls)) => return Err(probed(&e.to_string())),
         Some(Err(e)) => return Err(failed(e.to_string())),
-        None => return Err(failed("tls: handshake timeout".to_owned())),
+        None => {
+            let reason = probed("i/o timeout");
+            client.log_debug("TLS handshake timeout");
+            return Err(reason);
+        }
     }
     let info = session.info();
     if let Some(tls) = &settings.options.tls
         && !crate::tls::pinned::accepts(&tls.pinned_certs, &info.peer_certs)
     {
+        session.close(out.stream());
         return Err(failed("certificate not pinned".to_owned()));
     }
     client.log_debug("TLS handshake complete");
@@ -289,14 +303,14 @@ async fn close(client: &Arc<Client>) {
     let reason = endpoint.closing().unwrap_or(CloseReason::ClientClosed);
     client.stop_timers();
     client.log_debug(&format!("Client connection closed: {}", reason.as_str()));
-    let snapshot = client.snapshot(true);
+    let snapshot = client.last_snapshot(reason);
     let account = client.account();
     let registered = {
         let ctl = client.ctl();
-        if ctl.said.as_ref().is_some_and(|s| s.protocol >= 1) {
+        if ctl.registered && ctl.said.as_ref().is_some_and(|s| s.protocol >= 1) {
             ctx.async_info_clients.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
         }
-        ctl.said.is_some()
+        ctl.registered
     };
     let subs = endpoint.take_subs(true);
     if ctx.phase() != Phase::ShuttingDown {

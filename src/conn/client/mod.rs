@@ -38,6 +38,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// What monitoring shows in the place of a token.
+const REDACTED: &str = "[REDACTED]";
+
 /// A client connection, as others see it.
 #[derive(Debug)]
 pub struct Client {
@@ -60,8 +63,12 @@ struct Ctl {
     account: Arc<Account>,
     /// What it said in CONNECT, secrets taken out; `None` before.
     said: Option<Box<Connect>>,
+    /// Its account counts it: it was let in.
+    registered: bool,
     /// How logs name its user.
     user_label: Option<Box<str>>,
+    /// What log lines add to its address and id: what the first CONNECT said.
+    label_suffix: Box<str>,
     who: Who,
     permissions: Option<Arc<Checker>>,
     proxy_key: Option<String>,
@@ -86,7 +93,9 @@ impl Client {
             via: None,
             account,
             said: None,
+            registered: false,
             user_label: None,
+            label_suffix: Box::default(),
             who: Who::Anonymous,
             permissions: None,
             proxy_key: None,
@@ -211,9 +220,9 @@ impl Client {
         self.send_err(text);
         let line = {
             let ctl = self.ctl();
-            match ctl.said {
-                Some(_) => format!("{text} - Account:{}", ctl.account.name),
-                None => text.to_owned(),
+            match ctl.registered {
+                true => format!("{text} - Account:{}", ctl.account.name),
+                false => text.to_owned(),
             }
         };
         if self.ctx.first_in_a_while(&line) {
@@ -235,40 +244,43 @@ impl Client {
 }
 
 /// How logs name the user a CONNECT claims to be.
-fn user_label(said: &Connect) -> Option<String> {
+fn user_label(said: &Connect, who: &Who) -> Option<String> {
     match (said.nkey.as_str(), said.user.as_str(), said.auth_token.is_empty()) {
-        ("", "", true) => None,
+        // Who says nothing may be somebody all the same: `no_auth_user`.
+        ("", "", true) => match who {
+            Who::User(name) => Some(format!("user:{name}")),
+            _ => None,
+        },
         ("", "", false) => Some("token".to_owned()),
         ("", user, _) => Some(format!("user:{user}")),
         (nkey, ..) => Some(format!("nkey:{nkey}")),
     }
 }
 
+/// What log lines add to the address and id of a client: its program, its account and user.
+fn label_suffix(said: &Connect, account: &str, user: Option<&str>) -> String {
+    let version =
+        if said.version.is_empty() { String::new() } else { format!("v{}", said.version) };
+    let program = [version.as_str(), &said.lang, &said.name]
+        .into_iter()
+        .filter(|s| !s.is_empty())
+        .collect::<Vec<_>>()
+        .join(":");
+    let mut suffix = String::new();
+    if !program.is_empty() {
+        suffix.push_str(&format!(" - {}", quote(program.as_bytes())));
+    }
+    if let Some(user) = user {
+        suffix.push_str(&format!(" - {}", quote(format!("{account}/{user}").as_bytes())));
+    }
+    suffix
+}
+
 impl Owner for Client {
     fn label(&self) -> String {
         let ctl = self.ctl();
-        let mut label = match ctl.peer.ip() {
-            IpAddr::V6(ip) => format!("[{ip}]:{} - cid:{}", ctl.peer.port(), self.cid()),
-            IpAddr::V4(ip) => format!("{ip}:{} - cid:{}", ctl.peer.port(), self.cid()),
-        };
-        let Some(said) = &ctl.said else { return label };
-        let version =
-            if said.version.is_empty() { String::new() } else { format!("v{}", said.version) };
-        let client = [version.as_str(), &said.lang, &said.name]
-            .into_iter()
-            .filter(|s| !s.is_empty())
-            .collect::<Vec<_>>()
-            .join(":");
-        if !client.is_empty() {
-            label.push_str(&format!(" - {}", quote(client.as_bytes())));
-        }
-        if let Some(user) = &ctl.user_label {
-            label.push_str(&format!(
-                " - {}",
-                quote(format!("{}/{user}", ctl.account.name).as_bytes())
-            ));
-        }
-        label
+        // `SocketAddr` puts IPv6 addresses in brackets.
+        format!("{} - cid:{}{}", ctl.peer, self.cid(), ctl.label_suffix)
     }
 
     fn slow_consumer(&self) {
@@ -295,7 +307,7 @@ impl Client {
     fn drop_sub(&self, sub: &Arc<Subscription>) {
         if self.endpoint.remove_sub(self.ctx.hub.seed, sub) {
             if self.traced() {
-                self.trace_line("<-> DELSUB ", sub.sid());
+                self.trace_op("<->", "DELSUB", sub.sid());
             }
             self.account().sublist.remove(sub);
         }

@@ -21,7 +21,8 @@ impl Client {
         self.trace_op("->>", verb, args);
     }
 
-    fn trace_op(&self, arrow: &str, verb: &str, args: &[u8]) {
+    /// An operation, after the arrow that says where it goes.
+    pub(super) fn trace_op(&self, arrow: &str, verb: &str, args: &[u8]) {
         let mut line = verb.as_bytes().to_vec();
         if !args.is_empty() {
             line.push(b' ');

@@ -93,9 +93,9 @@ pub enum ParseError {
     /// No verb starts like this, or a payload does not end in CRLF.
     #[error("parser ERROR, state={state}, i={at}: proto='{snippet}...'")]
     Unknown {
-        /// Bytes of the verb understood so far.
+        /// Upstream's number for what was understood so far.
         state: usize,
-        /// Where it went wrong.
+        /// Where it went wrong, from the start of the operation.
         at: usize,
         /// The bytes around, quoted.
         snippet: String,
@@ -141,7 +141,7 @@ pub fn parse<'a>(buf: &'a [u8], limits: &Limits) -> Step<'a> {
             Some(b'U') | None => publication(buf, b"PUB", false, limits),
             Some(b'I') => bare(buf, b"PING", Op::Ping, limits),
             Some(b'O') => bare(buf, b"PONG", Op::Pong, limits),
-            Some(_) => unknown(buf, 1, 1),
+            Some(_) => unknown(buf, state(b"P", 1), 1),
         },
         b'H' => publication(buf, b"HPUB", true, limits),
         b'S' => line(buf, b"SUB", Gap::Required, limits, Op::Sub),
@@ -247,12 +247,12 @@ fn find_line<'a>(buf: &'a [u8], verb: &[u8], gap: Gap, limits: &Limits) -> Line<
         match buf.get(i) {
             None => return Line::Step(Step::Incomplete { need: 0 }),
             Some(b) if b.to_ascii_uppercase() == *expected => {}
-            Some(_) => return Line::Step(unknown(buf, i, i)),
+            Some(_) => return Line::Step(unknown(buf, state(verb, i), i)),
         }
     }
     let rest = &buf[verb.len()..];
     if gap == Gap::Required && rest.first().is_some_and(|b| !matches!(b, b' ' | b'\t')) {
-        return Line::Step(unknown(buf, verb.len(), verb.len()));
+        return Line::Step(unknown(buf, state(verb, verb.len()), verb.len()));
     }
     let Some(start) = rest.iter().position(|b| !matches!(b, b' ' | b'\t')) else {
         return Line::Step(too_long(rest, limits).unwrap_or(Step::Incomplete { need: 0 }));
@@ -292,7 +292,7 @@ fn bare<'a>(buf: &'a [u8], verb: &[u8], op: Op<'a>, limits: &Limits) -> Step<'a>
         match buf.get(i) {
             None => return Step::Incomplete { need: 0 },
             Some(b) if b.to_ascii_uppercase() == *expected => {}
-            Some(_) => return unknown(buf, i, i),
+            Some(_) => return unknown(buf, state(verb, i), i),
         }
     }
     match memchr(b'\n', &buf[verb.len()..]) {
@@ -324,7 +324,7 @@ fn publication<'a>(buf: &'a [u8], verb: &[u8], headers: bool, limits: &Limits) -
         match buf.get(line_len + parsed.size + i) {
             None => return Step::Incomplete { need },
             Some(b) if b == expected => {}
-            Some(_) => return unknown(buf, verb.len(), line_len + parsed.size + i),
+            Some(_) => return unknown(buf, PAYLOAD_END + i, line_len + parsed.size + i),
         }
     }
     let subject_at = verb.len() + 1;
@@ -355,8 +355,40 @@ fn too_long<'a>(args: &[u8], limits: &Limits) -> Option<Step<'a>> {
     })
 }
 
+/// Where upstream's states of a verb's bytes start, by number; they count up from there. Verbs
+/// that share a prefix share its states, and the rest of the later ones stands further down.
+const STATES: &[(&[u8], usize, usize)] = &[
+    (b"+OK", 0, 1),
+    (b"-ERR", 0, 4),
+    (b"CONNECT", 0, 10),
+    (b"HPUB", 0, 18),
+    (b"PUB", 0, 29),
+    (b"PING", 1, 34),
+    (b"PONG", 1, 37),
+    (b"P", 0, 29),
+    (b"SUB", 0, 43),
+    (b"UNSUB", 0, 59),
+    (b"INFO", 0, 71),
+];
+
+/// Upstream's state after a payload, where CRLF must follow.
+const PAYLOAD_END: usize = 41;
+
+/// Upstream's state once `matched` bytes of `verb` were understood.
+#[cold]
+fn state(verb: &[u8], matched: usize) -> usize {
+    let shared = |skip: usize| matched <= skip && skip > 0;
+    match STATES.iter().find(|(name, ..)| *name == verb) {
+        _ if matched == 0 => 0,
+        Some((_, skip, _)) if shared(*skip) => state(b"P", matched),
+        Some((_, skip, first)) => first + matched - skip - 1,
+        None => 0,
+    }
+}
+
 fn unknown<'a>(buf: &[u8], state: usize, at: usize) -> Step<'a> {
-    let end = (at + SNIPPET).min(buf.len());
+    // As upstream's: one byte less where the buffer ends sooner.
+    let end = if at + SNIPPET > buf.len() { buf.len() - 1 } else { at + SNIPPET };
     let snippet = quote(buf.get(at..end).unwrap_or_default());
     Step::Fail(ParseError::Unknown { state, at, snippet })
 }

@@ -1,0 +1,28 @@
+//! The cases of `server/client_test.go`, by topic. What it says of the header block alone is in
+//! `headers.rs` next door.
+
+mod closing;
+mod delivery;
+mod hello;
+mod internals;
+mod message_headers;
+mod naming;
+mod permissions;
+mod slow;
+mod tls;
+mod trace;
+mod unsubscribe;
+
+crate::collect! {
+    closing,
+    delivery,
+    hello,
+    internals,
+    message_headers,
+    naming,
+    permissions,
+    slow,
+    tls,
+    trace,
+    unsubscribe,
+}
