@@ -12,7 +12,7 @@ use crate::auth::permissions::Checker;
 use crate::base::limits::MATCH_CACHE_SLOTS;
 use crate::wire::subject;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Under whose eyes a subject is matched.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,8 @@ pub(super) struct Cache {
 struct Slot {
     hash: u64,
     generation: u64,
-    account: u32,
+    /// Held weakly, so that its address stays its own: a thread may serve several servers.
+    account: Weak<Account>,
     permissions: u64,
     subject: Box<[u8]>,
     result: Rc<Matched>,
@@ -75,7 +76,7 @@ impl Cache {
         if let Some(slot) = &self.slots[hash as usize & (MATCH_CACHE_SLOTS - 1)]
             && slot.hash == hash
             && slot.generation == scope.account.sublist.generation()
-            && slot.account == scope.account.id
+            && std::ptr::eq(slot.account.as_ptr(), Arc::as_ptr(scope.account))
             && slot.permissions == scope.permissions_id()
             && *slot.subject == *subject
         {
@@ -107,7 +108,7 @@ impl Cache {
             let slot = Slot {
                 hash,
                 generation,
-                account: scope.account.id,
+                account: Arc::downgrade(scope.account),
                 permissions: scope.permissions_id(),
                 subject: subject.into(),
                 result: result.clone(),

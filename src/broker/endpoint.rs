@@ -1,6 +1,6 @@
 //! What the engine knows of a connection.
 
-use super::hash::{Seed, Table};
+use super::hash::{Place, Seed, Table};
 use super::hub::Hub;
 use super::outbound::Outbound;
 use super::sub::Subscription;
@@ -265,10 +265,10 @@ impl Endpoint {
         if subs.closed {
             return Err(None);
         }
-        match subs.by_sid.find(hash, |s| s.sid() == sub.sid()) {
-            Some(held) => Err(Some(held.clone())),
-            None => {
-                subs.by_sid.insert(hash, sub.clone());
+        match subs.by_sid.place(hash, |s| s.sid() == sub.sid()) {
+            Place::Held(held) => Err(Some(held.clone())),
+            Place::Free(free) => {
+                free.insert(sub.clone());
                 Ok(())
             }
         }

@@ -9,15 +9,19 @@ mod headers;
 mod ipqueue;
 mod log;
 mod opts;
+mod parser;
+mod parser_fuzz;
 mod ping;
 mod rate_counter;
 mod reload;
 mod ring;
 mod server;
 mod signal;
+mod split;
 mod stree;
 mod subject_fuzz;
 mod subject_transform;
+mod sublist;
 mod util;
 
 crate::collect! {
@@ -30,14 +34,18 @@ crate::collect! {
     ipqueue,
     log,
     opts,
+    parser,
+    parser_fuzz,
     ping,
     rate_counter,
     reload,
     ring,
     server,
     signal,
+    split,
     stree,
     subject_fuzz,
     subject_transform,
+    sublist,
     util,
 }

@@ -71,7 +71,8 @@ impl Trie {
         &mut node.entry
     }
 
-    /// Hands every entry whose pattern matches the literal `subject` to `found`.
+    /// Hands every entry whose pattern matches the literal `subject` to `found`; a subject with an
+    /// empty token is matched by none.
     pub(super) fn walk(&self, subject: &[u8], found: &mut impl FnMut(&Entry)) {
         walk(&self.root, Some(subject), found);
     }
