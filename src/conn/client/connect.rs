@@ -5,7 +5,7 @@ use super::{REDACTED, label_suffix, user_label};
 use crate::auth::authenticator::{Attempt, ConnectionType, Decision, Identity as Proven, Refusal};
 use crate::broker::CloseReason;
 use crate::broker::account::GLOBAL_ACCOUNT;
-use crate::broker::endpoint::{Owner, flag};
+use crate::broker::endpoint::flag;
 use crate::logging::redact::redact_secrets;
 use crate::wire::connect::Connect;
 use crate::wire::parser::quote;
@@ -215,12 +215,11 @@ impl Session {
                 continue;
             }
             let subject = quote(sub.subject());
-            client.send_err(&format!("Permissions Violation for Subscription to {subject}"));
-            self.who.hub.log.info(format_args!(
-                "Removed sub {subject} (sid {}) for {} - not authorized",
-                quote(sub.sid()),
-                client.label(),
-            ));
+            let using = queue.map(|q| format!(" using queue {}", quote(q))).unwrap_or_default();
+            let which = format!("{subject}{using} (sid {})", quote(sub.sid()));
+            client.send_err(&format!("Permissions Violation for Subscription to {which}"));
+            let user = self.options.as_deref().map_or_else(|| claim(&Connect::default()), claim);
+            self.who.hub.log.info(format_args!("Removed sub {which} for {user} - not authorized"));
             client.drop_sub(&sub);
         }
     }
@@ -272,12 +271,9 @@ impl Session {
         if !matches!(refusal, Refusal::Unknown { .. }) {
             client.log_debug(&refusal.detail());
         }
-        let claim = match (options.nkey.as_str(), options.user.as_str()) {
-            ("", "") if options.auth_token.is_empty() => String::new(),
-            ("", "") => " - Token \"[REDACTED]\"".to_owned(),
-            ("", user) => format!(" - User {}", quote(user.as_bytes())),
-            (nkey, _) => format!(" - Nkey {}", quote(nkey.as_bytes())),
-        };
+        let claims_nothing =
+            [&options.nkey, &options.user, &options.auth_token].iter().all(|s| s.is_empty());
+        let claim = if claims_nothing { String::new() } else { format!(" - {}", claim(options)) };
         client.log_error(&format!("authentication error{claim}"));
         client.send_err("Authorization Violation");
         match refusal {
@@ -287,5 +283,15 @@ impl Session {
             Refusal::ProxyNotTrusted => CloseReason::ProxyNotTrusted,
             Refusal::ProxyRequired => CloseReason::ProxyRequired,
         }
+    }
+}
+
+/// Who a CONNECT claims to be, as log lines have it.
+fn claim(options: &Connect) -> String {
+    match (options.nkey.as_str(), options.user.as_str(), options.auth_token.is_empty()) {
+        ("", "", true) => "User \"N/A\"".to_owned(),
+        ("", "", false) => "Token \"[REDACTED]\"".to_owned(),
+        ("", user, _) => format!("User {}", quote(user.as_bytes())),
+        (nkey, ..) => format!("Nkey {}", quote(nkey.as_bytes())),
     }
 }

@@ -218,10 +218,12 @@ impl Client {
     /// Sends an error line and logs it, once in a while for all connections together.
     fn send_err_and_log(&self, text: &str, error: bool) {
         self.send_err(text);
-        let account = self.ctl().registered.then(|| self.account().name.clone());
-        let line = match account {
-            Some(account) => format!("{text} - Account:{account}"),
-            None => text.to_owned(),
+        let line = {
+            let ctl = self.ctl();
+            match ctl.registered {
+                true => format!("{text} - Account:{}", ctl.account.name),
+                false => text.to_owned(),
+            }
         };
         if self.ctx.first_in_a_while(&line) {
             let text = format!("{line}{}", self.user_suffix());

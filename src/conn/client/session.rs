@@ -315,8 +315,7 @@ impl Session {
     async fn take_over_settings(&mut self) {
         let settings = self.who.ctx().settings.load_full();
         self.settings_generation = settings.generation;
-        // As upstream: the length of lines is taken over when a connection starts.
-        self.state.limits.max_payload = settings.limits(true).max_payload;
+        self.state.limits = settings.limits(self.state.limits.headers);
         self.state.max_sub_tokens = usize::from(settings.options.max_sub_tokens);
         self.state.max_subs = usize::try_from(settings.options.max_subs).ok().filter(|n| *n > 0);
         self.who.uncached = self.who.hub.no_match_cache.load(Ordering::Relaxed);
