@@ -9,7 +9,6 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nats_server::broker::Subscription;
 use nats_server::broker::hash::Seed;
 use nats_server::broker::sublist::{Collect, Sublist};
-use std::hint::black_box;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use world::World;
