@@ -84,6 +84,14 @@ async fn by_its_user(cx: Cx) {
     let server = cx.server("debug: true").await;
     assert_eq!(label(&server, &[json!({"verbose": false})]).await, "127.0.0.1: - cid:");
 
+    // Who says nothing is named after whom it is taken for.
+    let anonymous = "debug: true, no_auth_user: ua
+        accounts { A { users [ { user: ua, password: pa } ] } }";
+    let server = cx.server(anonymous).await;
+    server.log_line("[WRN] Plaintext passwords detected, use nkeys or bcrypt").await;
+    let want = r#"127.0.0.1: - cid: - "A/user:ua""#;
+    assert_eq!(label(&server, &[json!({"verbose": false})]).await, want);
+
     let pair = KeyPair::create(&Env::os(), Kind::User);
     let key = pair.public();
     let server = cx.server(&config(&format!("users [ {{ nkey: {key} }} ]"))).await;

@@ -192,6 +192,27 @@ async fn a_reload_lifts_a_denial(cx: Cx) {
     publisher.send("PUB foo.secret 2\r\nok\r\n").await;
     publisher.flush().await;
     attacker.read_msgs(2).await;
+
+    // The other way round, subscriptions that are denied now end.
+    attacker.send("SUB foo.* workers 3\r\n").await;
+    attacker.flush().await;
+    server.reload(&denying("foo.*")).await;
+    let mut removed =
+        [attacker.read_line().await, attacker.read_line().await, attacker.read_line().await];
+    removed.sort();
+    assert_eq!(
+        removed,
+        [
+            r#"-ERR 'Permissions Violation for Subscription to "foo.*" (sid "1")'"#,
+            r#"-ERR 'Permissions Violation for Subscription to "foo.*" (sid "2")'"#,
+            r#"-ERR 'Permissions Violation for Subscription to "foo.*" using queue "workers" (sid "3")'"#,
+        ]
+    );
+    let line = server.log_line(r#"Removed sub "foo.*" using queue "workers" (sid "3")"#).await;
+    assert!(line.ends_with(r#"for User "attacker" - not authorized"#), "{line}");
+    publisher.send("PUB foo.end 0\r\n\r\n").await;
+    publisher.flush().await;
+    attacker.flush().await;
 }
 
 /// A service with a request to answer, and who waits for the answers.
