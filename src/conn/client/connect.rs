@@ -4,7 +4,7 @@ use super::session::Session;
 use super::{label_suffix, user_label};
 use crate::auth::authenticator::{Attempt, ConnectionType, Decision, Identity as Proven, Refusal};
 use crate::broker::CloseReason;
-use crate::broker::endpoint::{Owner, flag};
+use crate::broker::endpoint::flag;
 use crate::logging::redact::redact_secrets;
 use crate::wire::connect::Connect;
 use crate::wire::parser::quote;
@@ -195,14 +195,18 @@ impl Session {
                 }
                 continue;
             }
-            let subject = quote(sub.subject());
-            client.send_err(&format!("Permissions Violation for Subscription to {subject}"));
-            self.who.hub.log.info(format_args!(
-                "Removed sub {subject} (sid {}) for {} - not authorized",
-                quote(sub.sid()),
-                client.label(),
-            ));
             client.drop_sub(&sub);
+            let mut what = quote(sub.subject());
+            if let Some(queue) = queue {
+                what.push_str(&format!(" using queue {}", quote(queue)));
+            }
+            what.push_str(&format!(" (sid {})", quote(sub.sid())));
+            client.send_err(&format!("Permissions Violation for Subscription to {what}"));
+            let user = self.options.as_deref().and_then(claimed_user);
+            self.who.hub.log.info(format_args!(
+                "Removed sub {what} for {} - not authorized",
+                user.as_deref().unwrap_or("User \"N/A\""),
+            ));
         }
     }
 
@@ -215,7 +219,7 @@ impl Session {
         {
             let mut ctl = self.who.client.ctl();
             ctl.said = Some(said);
-            ctl.user_label = user_label(options).map(String::into_boxed_str);
+            ctl.user_label = user_label(options, &ctl.who).map(String::into_boxed_str);
             if first {
                 let suffix = label_suffix(options, &ctl.account.name, ctl.user_label.as_deref());
                 ctl.label_suffix = suffix.into_boxed_str();
@@ -233,7 +237,12 @@ impl Session {
     /// A second CONNECT may lead into another account: nothing is taken along.
     fn leave_account(&mut self) {
         let subs = self.who.endpoint.take_subs(false);
-        subs.iter().for_each(|sub| sub.close());
+        for sub in &subs {
+            sub.close();
+            if self.who.traced() {
+                self.who.client.trace_op("<->", "DELSUB", sub.sid());
+            }
+        }
         self.who.account.sublist.remove_batch(&subs);
     }
 
@@ -241,18 +250,25 @@ impl Session {
     fn violation(&self, refusal: &Refusal, options: &Connect) -> CloseReason {
         let client = &self.who.client;
         client.log_debug(&refusal.detail());
-        let claim = match (options.nkey.as_str(), options.user.as_str()) {
-            ("", "") if options.auth_token.is_empty() => String::new(),
-            ("", "") => " - Token \"[REDACTED]\"".to_owned(),
-            ("", user) => format!(" - User {}", quote(user.as_bytes())),
-            (nkey, _) => format!(" - Nkey {}", quote(nkey.as_bytes())),
-        };
-        client.log_error(&format!("authentication error{claim}"));
+        match claimed_user(options) {
+            Some(user) => client.log_error(&format!("authentication error - {user}")),
+            None => client.log_error("authentication error"),
+        }
         client.send_err("Authorization Violation");
         match refusal {
             Refusal::Credentials { .. } => CloseReason::AuthenticationViolation,
             Refusal::ProxyNotTrusted => CloseReason::ProxyNotTrusted,
             Refusal::ProxyRequired => CloseReason::ProxyRequired,
         }
+    }
+}
+
+/// Who a CONNECT says it is, as errors about it say.
+fn claimed_user(options: &Connect) -> Option<String> {
+    match (options.nkey.as_str(), options.user.as_str()) {
+        ("", "") if options.auth_token.is_empty() => None,
+        ("", "") => Some("Token \"[REDACTED]\"".to_owned()),
+        ("", user) => Some(format!("User {}", quote(user.as_bytes()))),
+        (nkey, _) => Some(format!("Nkey {}", quote(nkey.as_bytes()))),
     }
 }

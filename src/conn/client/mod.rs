@@ -229,10 +229,13 @@ impl Client {
     }
 }
 
-/// How logs name the user a CONNECT claims to be.
-fn user_label(said: &Connect) -> Option<String> {
+/// How logs name the user a CONNECT claims to be, or was taken for when it named none.
+fn user_label(said: &Connect, who: &Who) -> Option<String> {
     match (said.nkey.as_str(), said.user.as_str(), said.auth_token.is_empty()) {
-        ("", "", true) => None,
+        ("", "", true) => match who {
+            Who::User(user) => Some(format!("user:{user}")),
+            _ => None,
+        },
         ("", "", false) => Some("token".to_owned()),
         ("", user, _) => Some(format!("user:{user}")),
         (nkey, ..) => Some(format!("nkey:{nkey}")),
