@@ -141,6 +141,9 @@ impl Server {
         log.debug(format_args!("  Go build: {}", toolchain()));
         log.info(format_args!("  Name:     {}", self.0.name));
         log.info(format_args!("  ID:       {}", self.0.id));
+        if options.has_plaintext_passwords() {
+            log.warn(format_args!("Plaintext passwords detected, use nkeys or bcrypt"));
+        }
         if !options.config_file.is_empty() {
             let digest = &options.config_digest;
             let digest = if digest.is_empty() { String::new() } else { format!("({digest})") };
