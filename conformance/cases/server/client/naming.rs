@@ -69,7 +69,7 @@ async fn by_its_user(cx: Cx) {
     let server = cx.server(&config("user: testuser, password: testpass")).await;
     let connect = json!({"verbose": false, "user": "testuser", "pass": "testpass"});
     let want = r#"127.0.0.1: - cid: - "$G/user:testuser""#;
-    assert_eq!(label(&server, &[connect.clone()]).await, want);
+    assert_eq!(label(&server, std::slice::from_ref(&connect)).await, want);
     let mut full = connect;
     for (key, value) in [("version", "1.0.0"), ("lang", "go"), ("name", "test-client")] {
         full[key] = json!(value);

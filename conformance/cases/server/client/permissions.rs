@@ -70,8 +70,10 @@ async fn a_subject_and_a_queue(cx: Cx) {
     }
 }
 
-/// Permissions to subscribe, what is subscribed to, and whether that is allowed.
-const WITH_GROUPS: &[(&[&str], &[&str], &str, &str, bool)] = &[
+type Subjects = &'static [&'static str];
+
+/// Subjects to allow and to deny, what is subscribed to, and whether that may be.
+const WITH_GROUPS: &[(Subjects, Subjects, &str, &str, bool)] = &[
     (&["foo"], &[], "foo", "", true),
     (&["foo bar"], &[], "foo", "bar", true),
     (&["foo bar.*"], &[], "foo", "bar.fizz", true),
