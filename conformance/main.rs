@@ -22,6 +22,7 @@
 
 mod case;
 mod cases;
+mod differential;
 mod kit;
 mod run;
 mod source;

@@ -12,7 +12,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::case::{Body, Case, Kind};
 use crate::kit::{Cx, Target, patience};
-use crate::{cases, source};
+use crate::{cases, differential, source};
 
 /// How long one run of a case may take.
 const CASE_TIMEOUT: Duration = Duration::from_secs(90);
@@ -39,6 +39,11 @@ pub(crate) fn main() {
             Trial::ignorable_test(case.name.clone(), move || plan.run(&case))
         })
         .collect();
+    trials.extend(differential::suites().into_iter().map(|suite| {
+        let plan = Arc::clone(&plan);
+        let name = format!("differential::{}", suite.name);
+        Trial::ignorable_test(name, move || plan.compare(&suite))
+    }));
     trials.push(Trial::test("harness::the_text_of_the_cases_is_what_runs", text_is_what_runs));
     libtest_mimic::run(&args, trials).exit();
 }
@@ -84,6 +89,20 @@ impl Plan {
         }
         self.note(case, "passed", self.times, target);
         Ok(Completion::Completed)
+    }
+
+    /// A suite of the differential mode, against the oracle's answers that are kept.
+    fn compare(&self, suite: &differential::Suite) -> Result<Completion, Failed> {
+        match &self.target {
+            Ok(target) if target.is_fake() => {
+                Ok(Completion::ignored_with("differences from a server that does nothing"))
+            }
+            Ok(target) => differential::compare_with_golden(suite, target.binary())
+                .map(|()| Completion::Completed)
+                .map_err(Failed::from),
+            Err(reason) if self.required => Err(Failed::from(reason.clone())),
+            Err(reason) => Ok(Completion::ignored_with(reason.clone())),
+        }
     }
 
     fn note(&self, case: &Case, outcome: &str, passes: u32, target: &Target) {

@@ -208,6 +208,18 @@ impl Raw {
         }
     }
 
+    /// The next bytes, whatever they are; they stay to be read.
+    #[track_caller]
+    pub(crate) fn first_bytes(&mut self, count: usize) -> impl Future<Output = Vec<u8>> + '_ {
+        let at = Location::caller();
+        async move {
+            while self.buffer.len() < count {
+                self.more(at, "the first bytes of an answer").await;
+            }
+            self.buffer[..count].to_vec()
+        }
+    }
+
     /// The server must close, and send nothing before that.
     #[track_caller]
     pub(crate) fn expect_closed(&mut self) -> impl Future<Output = ()> + '_ {

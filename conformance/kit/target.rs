@@ -66,6 +66,14 @@ impl Target {
         self.kind == TargetKind::Upstream
     }
 
+    pub(crate) fn is_fake(&self) -> bool {
+        self.kind == TargetKind::Fake
+    }
+
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
+    }
+
     /// What the binary says of its version.
     pub(crate) fn version(&self) -> &str {
         &self.version

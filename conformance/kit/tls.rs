@@ -11,7 +11,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion};
+use rustls::{
+    CipherSuite, ClientConfig, DigitallySignedStruct, NamedGroup, SignatureScheme,
+    SupportedProtocolVersion,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -21,6 +24,8 @@ use tokio_rustls::client::TlsStream;
 pub(crate) struct TlsClient {
     identity: Option<Identity>,
     versions: Option<&'static [&'static SupportedProtocolVersion]>,
+    suites: Option<Vec<CipherSuite>>,
+    groups: Option<Vec<NamedGroup>>,
 }
 
 /// A certificate and its key, as PEM files.
@@ -50,8 +55,27 @@ impl TlsClient {
         self
     }
 
-    fn config(&self) -> ClientConfig {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+    /// Offers only these cipher suites.
+    pub(crate) fn suites(mut self, suites: &[CipherSuite]) -> Self {
+        self.suites = Some(suites.to_vec());
+        self
+    }
+
+    /// Offers only these groups for the exchange of keys.
+    pub(crate) fn groups(mut self, groups: &[NamedGroup]) -> Self {
+        self.groups = Some(groups.to_vec());
+        self
+    }
+
+    pub(crate) fn config(&self) -> ClientConfig {
+        let mut provider = aws_lc_rs::default_provider();
+        if let Some(suites) = &self.suites {
+            provider.cipher_suites.retain(|suite| suites.contains(&suite.suite()));
+        }
+        if let Some(groups) = &self.groups {
+            provider.kx_groups.retain(|group| groups.contains(&group.name()));
+        }
+        let provider = Arc::new(provider);
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(self.versions.unwrap_or(rustls::ALL_VERSIONS))
             .expect("the provider has the versions")

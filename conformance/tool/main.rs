@@ -7,6 +7,8 @@
 //! conformance dashboard    the static site in target/dashboard
 //! conformance check        fails when any of these disagree, or a result is stale
 //! conformance negative     fails when a case passes on a server that does nothing
+//! conformance diff [FILTER] [--record]
+//!                          this server and the oracle side by side, or the oracle's answers kept
 //! ```
 //!
 //! It works from the text of the cases alone ([`source`]); `record` and `negative` run the test
@@ -18,6 +20,8 @@ mod check;
 mod config_states;
 mod dashboard;
 mod database;
+#[path = "../differential/mod.rs"]
+mod differential;
 mod fake;
 mod record;
 mod report;
@@ -35,7 +39,8 @@ use tree::Tree;
 type Outcome = Result<bool, Box<dyn Error>>;
 
 const USAGE: &str = "conformance record [--server rust|upstream] [--filter TEXT] [--times N] \
-                     | sync | report | dashboard | check | negative";
+                     | sync | report | dashboard | check | negative \
+                     | diff [FILTER] [--record]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         "record" => record::record(root, rest),
         "negative" => record::negative(root),
+        "diff" => differential::diff(rest).map_err(Into::into),
         "fake-server" => fake::serve(rest),
         "sync" => with_tree(root, |tree| database::sync(tree, &root.join("mappings.db"))),
         "report" => with_tree(root, |tree| report::write(tree, &root.join("GAPS.md"))),

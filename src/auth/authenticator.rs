@@ -176,6 +176,13 @@ impl Directory {
         Ok(directory)
     }
 
+    /// The account of the user that a peer named in CONNECT, by nkey or else by name: `None` if
+    /// there is no such user, `Some(None)` for the global account.
+    pub fn account_of(&self, nkey: &str, user: &str) -> Option<Option<&str>> {
+        let (table, name) = if nkey.is_empty() { (&self.users, user) } else { (&self.nkeys, nkey) };
+        table.get(name).map(|account| account.account.as_deref())
+    }
+
     /// Whether connections need a nonce to sign.
     pub fn needs_nonce(&self) -> bool {
         !self.nkeys.is_empty() || !self.proxies.is_empty()
@@ -311,6 +318,12 @@ pub enum Refusal {
         /// What exactly; for the debug log only.
         detail: &'static str,
     },
+    /// It has no credentials, or not the right ones.
+    #[error("authentication error")]
+    Unknown {
+        /// What exactly; for nobody's log.
+        detail: &'static str,
+    },
     /// It claims to come through a proxy that is not trusted.
     #[error("proxy is not trusted")]
     ProxyNotTrusted,
@@ -320,10 +333,10 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// What is worth a line in the debug log.
+    /// What exactly was wrong.
     pub fn detail(&self) -> String {
         match self {
-            Self::Credentials { detail } => (*detail).to_owned(),
+            Self::Credentials { detail } | Self::Unknown { detail } => (*detail).to_owned(),
             other => other.to_string(),
         }
     }
@@ -331,6 +344,10 @@ impl Refusal {
 
 fn refused(detail: &'static str) -> Refusal {
     Refusal::Credentials { detail }
+}
+
+fn unknown(detail: &'static str) -> Refusal {
+    Refusal::Unknown { detail }
 }
 
 const UNKNOWN: &str = "Unknown user, token or nkey";
@@ -366,7 +383,7 @@ impl PendingHash {
     pub fn verify(self) -> Result<Box<Identity>, Refusal> {
         match password::verify(&self.stored, &self.given) {
             true => Ok(self.identity),
-            false => Err(refused(WRONG)),
+            false => Err(unknown(WRONG)),
         }
     }
 }
@@ -394,6 +411,11 @@ impl Authenticator {
     /// Whether INFO says `auth_required`.
     pub fn required(&self) -> bool {
         self.policy.required
+    }
+
+    /// See [`Directory::account_of`].
+    pub fn account_of(&self, nkey: &str, user: &str) -> Option<Option<&str>> {
+        self.directory.account_of(nkey, user)
     }
 
     /// Whether INFO carries a nonce.
@@ -525,7 +547,7 @@ impl Authenticator {
             return compare(&policy.token, attempt.auth_token, simple_identity(Who::Token));
         }
         if policy.username.is_empty() || policy.username != attempt.user {
-            return Err(refused(UNKNOWN));
+            return Err(unknown(UNKNOWN));
         }
         let who = Who::User(policy.username.clone());
         compare(&policy.password, attempt.pass, simple_identity(who))
@@ -538,7 +560,7 @@ fn lookup<'a>(
     name: &str,
     connection: ConnectionType,
 ) -> Result<&'a Account, Refusal> {
-    table.get(name).filter(|user| user.allows(connection)).ok_or(refused(UNKNOWN))
+    table.get(name).filter(|user| user.allows(connection)).ok_or(unknown(UNKNOWN))
 }
 
 fn simple_identity(who: Who) -> Identity {
@@ -557,7 +579,7 @@ fn compare(stored: &str, given: &str, identity: Identity) -> Result<Decision, Re
             identity: Box::new(identity),
         }));
     }
-    if password::verify(stored, given) { Ok(accept(identity)) } else { Err(refused(WRONG)) }
+    if password::verify(stored, given) { Ok(accept(identity)) } else { Err(unknown(WRONG)) }
 }
 
 fn verify_nonce(nkey: &str, attempt: &Attempt<'_>) -> Result<(), Refusal> {

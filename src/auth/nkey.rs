@@ -127,7 +127,7 @@ pub struct KeyPair {
 }
 
 impl KeyPair {
-    /// A new key. [`Kind::Curve`] makes one that is of no use: those keys are of another family.
+    /// A new key. For [`Kind::Curve`] see [`CurveKeyPair`]: those keys are of another family.
     pub fn create(env: &Env, kind: Kind) -> Self {
         let mut seed = [0; 32];
         env.entropy(&mut seed);
@@ -166,6 +166,34 @@ impl KeyPair {
 impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyPair({})", self.public())
+    }
+}
+
+/// A key pair that encrypts (x25519). Wiped from memory when dropped; `Debug` shows the public half.
+#[derive(Clone)]
+pub struct CurveKeyPair(
+    /// An ed25519 key whose scalar is the private half: both curves are the same one.
+    SigningKey,
+);
+
+impl CurveKeyPair {
+    /// A new key.
+    pub fn create(env: &Env) -> Self {
+        let mut seed = [0; 32];
+        env.entropy(&mut seed);
+        Self(SigningKey::from_bytes(&seed))
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        let bytes = self.0.verifying_key().to_montgomery().to_bytes();
+        PublicKey { kind: Kind::Curve, bytes }
+    }
+}
+
+impl fmt::Debug for CurveKeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CurveKeyPair({})", self.public())
     }
 }
 
@@ -229,6 +257,17 @@ mod tests {
             assert_eq!(PublicKey::parse(&public).unwrap().kind(), kind);
             assert_eq!(KeyPair::from_seed(&seed).unwrap().public(), pair.public());
         }
+    }
+
+    #[tokio::test]
+    async fn curve_keys_are_keys_of_their_kind() {
+        let env = Env::simulated(3);
+        let (a, b) = (CurveKeyPair::create(&env).public(), CurveKeyPair::create(&env).public());
+        assert_ne!(a, b);
+        let text = a.to_string();
+        assert!(text.starts_with('X') && text.len() == 56, "{text}");
+        assert_eq!(PublicKey::parse_kind(&text, Kind::Curve), Ok(a));
+        assert_eq!(a.verify(b"message", &[0; 64]), Err(NkeyError::Key));
     }
 
     #[tokio::test]

@@ -143,19 +143,27 @@ impl Env {
         interfaces.iter().filter(|i| i.is_oper_up()).map(if_addrs::Interface::ip).collect()
     }
 
-    /// Other processes of this name, as `pgrep` finds them.
+    /// Other processes of this name, as `pgrep` finds them. An error when there is no `pgrep`, or
+    /// it says something that is no process id.
     pub fn processes(&self, name: &str) -> std::io::Result<Vec<i32>> {
         let found = std::process::Command::new("pgrep").arg(name).output()?;
         let own = i32::try_from(self.pid()).unwrap_or(0);
-        let pids = String::from_utf8_lossy(&found.stdout);
-        Ok(pids.lines().filter_map(|l| l.trim().parse().ok()).filter(|pid| *pid != own).collect())
+        let output = String::from_utf8_lossy(&found.stdout);
+        let pids = output.split('\n').filter(|line| !line.is_empty()).map(str::parse);
+        let mut pids: Vec<i32> = pids.collect::<Result<_, _>>().map_err(std::io::Error::other)?;
+        pids.retain(|pid| *pid != own);
+        Ok(pids)
     }
 
-    /// Sends a signal by number.
+    /// Sends a signal as `kill(2)` does: 0 is this process's group, below 0 another group.
     pub fn kill(&self, pid: i32, signal: rustix::process::Signal) -> std::io::Result<()> {
-        let pid = rustix::process::Pid::from_raw(pid)
-            .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::InvalidInput))?;
-        Ok(rustix::process::kill_process(pid, signal)?)
+        use rustix::process::{Pid, kill_current_process_group, kill_process, kill_process_group};
+        let Some(target) = Pid::from_raw(pid.saturating_abs()) else {
+            return Ok(kill_current_process_group(signal)?);
+        };
+        let sent =
+            if pid < 0 { kill_process_group(target, signal) } else { kill_process(target, signal) };
+        Ok(sent?)
     }
 
     /// Whether standard error is a terminal.

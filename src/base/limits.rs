@@ -41,8 +41,14 @@ pub const LAME_DUCK_GRACE: Duration = Duration::from_secs(10);
 
 /// Input scratch per worker thread, bytes. Measured: docs/hot_path.md.
 pub const READ_SCRATCH: usize = 256 * 1024;
+/// Messages of this many bytes on average, line and payload, are large.
+pub const LARGE_MESSAGE: usize = 512;
+/// Bytes read at once from a connection that publishes large messages.
+pub const READ_WINDOW_LARGE: usize = 64 * 1024;
 /// Read batches a connection may process before it lets others run.
 pub const BATCHES_PER_TURN: usize = 4;
+/// Bytes a connection may process before it lets others run.
+pub const TURN_BYTES: usize = 128 * 1024;
 /// Tokens of a subscription with wildcards: the trie's depth, and so the stack, is bounded by it.
 pub const MAX_PATTERN_TOKENS: usize = 4096;
 /// Slots of a worker thread's match cache (a power of two).

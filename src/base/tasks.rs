@@ -3,14 +3,35 @@
 //! Every task is spawned in a [`TaskScope`]; closing the scope cancels its tasks and waits for
 //! them, so a server that shut down has left nothing running.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use tokio::sync::Notify;
 
-/// The runtime of a server program: a worker per core.
+/// Task turns after which a worker looks for new input on other sockets.
+const EVENT_INTERVAL: u32 = 8;
+
+/// The runtime of a server program.
+///
+/// It has more workers than the machine has cores: while some are busy with flooding connections,
+/// another sleeps on the sockets, and the kernel lets it run at once when a quiet connection has
+/// something to say. With a worker per core such a connection waited for the floods' turns, a
+/// millisecond and more.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("net").build()
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2 * cores + 2)
+        .enable_all()
+        .thread_name("net")
+        // A turn of a flooding connection is long: look for other sockets after few of them.
+        .event_interval(EVENT_INTERVAL)
+        .build()
+}
+
+/// How many threads the current runtime serves the network with.
+pub fn workers() -> usize {
+    tokio::runtime::Handle::current().metrics().num_workers()
 }
 
 /// A group of tasks with one cancellation.
@@ -39,6 +60,20 @@ impl Drop for Live {
     }
 }
 
+/// A task that its scope counts for as long as it lives.
+struct Counted<F> {
+    _live: Live,
+    task: Pin<Box<F>>,
+}
+
+impl<F: Future<Output = ()>> Future for Counted<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.task.as_mut().poll(cx)
+    }
+}
+
 impl TaskScope {
     /// An empty scope.
     pub fn new() -> Self {
@@ -51,11 +86,8 @@ impl TaskScope {
         F: Future<Output = ()> + Send + 'static,
     {
         self.0.live.fetch_add(1, Ordering::AcqRel);
-        let live = Live(self.0.clone());
-        tokio::spawn(async move {
-            let _live = live;
-            task.await;
-        });
+        // Boxed: an async block around it would hold the task's state twice.
+        tokio::spawn(Counted { _live: Live(self.0.clone()), task: Box::pin(task) });
     }
 
     /// Runs `task` until it ends or the scope is cancelled, whichever is first.

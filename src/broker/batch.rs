@@ -17,7 +17,8 @@ use crate::base::{Mono, Rng};
 use hashbrown::HashMap;
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 /// A parsed message, as offsets into the batch's input.
 #[derive(Clone, Copy, Debug)]
@@ -97,30 +98,54 @@ struct Run {
     result: u32,
 }
 
-/// What a worker thread needs to read and deliver: one input buffer, one output buffer, its match
-/// cache and the batch under way.
+/// What a worker thread needs to read and deliver: one input buffer, and for every server it works
+/// for a batch with its match cache, its draws and its output buffer.
 #[derive(Debug)]
 pub struct Workspace {
     /// Where reads go.
-    pub scratch: Vec<u8>,
-    /// The batch under way.
-    pub batch: Batch,
+    scratch: Vec<u8>,
+    /// The batch of each server, the one in use first. A server is told by its hub, whose memory
+    /// its `Weak` keeps from being given to another.
+    batches: Vec<(Weak<Hub>, Box<Batch>)>,
 }
 
 thread_local! {
-    static WORKSPACE: RefCell<Option<Box<Workspace>>> = const { RefCell::new(None) };
+    static WORKSPACE: RefCell<Workspace> =
+        const { RefCell::new(Workspace { scratch: Vec::new(), batches: Vec::new() }) };
 }
 
 impl Workspace {
-    /// Lends the thread's workspace to `work`.
-    pub fn with<T>(hub: &Hub, work: impl FnOnce(&mut Workspace) -> T) -> T {
-        WORKSPACE.with_borrow_mut(|slot| {
-            let workspace = slot.get_or_insert_with(|| {
-                let batch = Batch::new(hub.rng());
-                Box::new(Self { scratch: vec![0; READ_SCRATCH], batch })
-            });
-            work(workspace)
+    /// Lends the thread's scratch and its batch for the server of `hub` to `work`.
+    pub fn with<T>(hub: &Arc<Hub>, work: impl FnOnce(&mut [u8], &mut Batch) -> T) -> T {
+        WORKSPACE.with_borrow_mut(|workspace| {
+            let is_first = match workspace.batches.first() {
+                Some((first, _)) => std::ptr::eq(first.as_ptr(), Arc::as_ptr(hub)),
+                None => false,
+            };
+            if !is_first {
+                workspace.turn_to(hub);
+            }
+            work(&mut workspace.scratch, &mut workspace.batches[0].1)
         })
+    }
+
+    /// Puts the batch of `hub` first, made if the thread has none yet. Servers that are gone are
+    /// forgotten.
+    #[cold]
+    fn turn_to(&mut self, hub: &Arc<Hub>) {
+        if self.scratch.is_empty() {
+            self.scratch = vec![0; READ_SCRATCH];
+        }
+        self.batches.retain(|(hub, _)| hub.strong_count() > 0);
+        let held =
+            self.batches.iter().position(|(held, _)| std::ptr::eq(held.as_ptr(), Arc::as_ptr(hub)));
+        match held {
+            Some(at) => self.batches.swap(0, at),
+            None => {
+                let batch = Box::new(Batch::new(hub.rng()));
+                self.batches.insert(0, (Arc::downgrade(hub), batch));
+            }
+        }
     }
 }
 
@@ -379,6 +404,12 @@ impl Batch {
         let mut flushed = Flushed::default();
         let (mut out_msgs, mut out_bytes) = (0, 0);
         let mut touched = std::mem::take(&mut self.touched);
+        // The publisher's own output goes last: once it has its PONG, others have their messages.
+        if let (Some(&own), Some(last)) =
+            (self.by_endpoint.get(&by.endpoint.id), touched.len().checked_sub(1))
+        {
+            touched.swap(own as usize, last);
+        }
         for target in &mut touched {
             let (msgs, bytes, sent) = self.write_to(by, input, target);
             if sent == Sent::Stalled && target.endpoint.id != by.endpoint.id {
@@ -387,6 +418,9 @@ impl Batch {
             if sent != Sent::Closed && sent != Sent::Skipped {
                 count(&target.endpoint.stats.out_msgs, msgs);
                 count(&target.endpoint.stats.out_bytes, bytes);
+                if msgs > 0 {
+                    target.endpoint.stats.last_out.store(by.now.0, Ordering::Relaxed);
+                }
                 out_msgs += msgs;
                 out_bytes += bytes;
             }

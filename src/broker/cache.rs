@@ -1,4 +1,4 @@
-//! A worker thread's match results.
+//! A worker thread's match results for one server.
 //!
 //! One probe answers who gets a message, whether its sender may send it and whether its subject
 //! is well formed. An entry is valid while its account's generation stands. A subject is admitted
@@ -12,13 +12,11 @@ use crate::auth::permissions::Checker;
 use crate::base::limits::MATCH_CACHE_SLOTS;
 use crate::wire::subject;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Under whose eyes a subject is matched.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
-    /// The server (threads may serve several).
-    pub instance: u64,
     /// The seed of the server's hashes.
     pub seed: Seed,
     /// The publisher's account.
@@ -35,10 +33,11 @@ impl Scope<'_> {
     }
 }
 
-/// Match results of one worker thread.
+/// Match results of one worker thread for one server.
 #[derive(Debug)]
 pub(super) struct Cache {
-    slots: Vec<Slot>,
+    /// Boxed: a worker that never publishes touches no memory for its slots.
+    slots: Vec<Option<Box<Slot>>>,
     /// Hashes that missed lately.
     missed: Vec<u32>,
     /// Results that nobody uses any more, to be filled again without allocating.
@@ -47,21 +46,21 @@ pub(super) struct Cache {
     pub hits: u64,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Slot {
     hash: u64,
-    instance: u64,
     generation: u64,
-    account: u32,
+    /// Held weakly, so that its address stays its own: a thread may serve several servers.
+    account: Weak<Account>,
     permissions: u64,
     subject: Box<[u8]>,
-    result: Option<Rc<Matched>>,
+    result: Rc<Matched>,
 }
 
 impl Cache {
     pub(super) fn new() -> Self {
         Self {
-            slots: vec![Slot::default(); MATCH_CACHE_SLOTS],
+            slots: vec![None; MATCH_CACHE_SLOTS],
             missed: vec![0; MATCH_CACHE_SLOTS * 2],
             pool: Vec::new(),
             lookups: 0,
@@ -73,18 +72,16 @@ impl Cache {
     #[inline]
     pub(super) fn lookup(&mut self, scope: &Scope<'_>, subject: &[u8]) -> Rc<Matched> {
         let hash = scope.seed.hash(subject);
-        let slot = &self.slots[hash as usize & (MATCH_CACHE_SLOTS - 1)];
         self.lookups += 1;
-        if let Some(result) = &slot.result
+        if let Some(slot) = &self.slots[hash as usize & (MATCH_CACHE_SLOTS - 1)]
             && slot.hash == hash
             && slot.generation == scope.account.sublist.generation()
-            && slot.account == scope.account.id
+            && std::ptr::eq(slot.account.as_ptr(), Arc::as_ptr(scope.account))
             && slot.permissions == scope.permissions_id()
-            && slot.instance == scope.instance
             && *slot.subject == *subject
         {
             self.hits += 1;
-            return result.clone();
+            return slot.result.clone();
         }
         self.miss(scope, hash, subject)
     }
@@ -94,9 +91,9 @@ impl Cache {
         // Read before matching: a change in between makes the entry stale, not wrong.
         let generation = scope.account.sublist.generation();
         let at = hash as usize & (MATCH_CACHE_SLOTS - 1);
-        if self.slots[at].generation != generation {
-            let stale = self.slots[at].result.take();
-            self.recycle(stale);
+        if self.slots[at].as_ref().is_some_and(|slot| slot.generation != generation) {
+            let stale = self.slots[at].take();
+            self.recycle(stale.map(|slot| slot.result));
         }
         let mut result = self.pool.pop().unwrap_or_default();
         match Rc::get_mut(&mut result) {
@@ -108,15 +105,16 @@ impl Cache {
             }
         }
         if self.admit(hash) && !scope.uncached {
-            let slot = &mut self.slots[at];
-            let old = slot.result.replace(result.clone());
-            slot.hash = hash;
-            slot.instance = scope.instance;
-            slot.generation = generation;
-            slot.account = scope.account.id;
-            slot.permissions = scope.permissions_id();
-            slot.subject = subject.into();
-            self.recycle(old);
+            let slot = Slot {
+                hash,
+                generation,
+                account: Arc::downgrade(scope.account),
+                permissions: scope.permissions_id(),
+                subject: subject.into(),
+                result: result.clone(),
+            };
+            let old = self.slots[at].replace(Box::new(slot));
+            self.recycle(old.map(|slot| slot.result));
         }
         result
     }

@@ -1,6 +1,6 @@
 //! What the engine knows of a connection.
 
-use super::hash::{Seed, Table};
+use super::hash::{Place, Seed, Table};
 use super::hub::Hub;
 use super::outbound::Outbound;
 use super::sub::Subscription;
@@ -144,6 +144,8 @@ pub struct Stats {
     pub out_msgs: AtomicU64,
     /// To it.
     pub out_bytes: AtomicU64,
+    /// When a message last went to it; see [`Mono`].
+    pub last_out: AtomicU64,
 }
 
 /// Subscriptions of a connection by id.
@@ -265,13 +267,21 @@ impl Endpoint {
         if subs.closed {
             return Err(None);
         }
-        match subs.by_sid.find(hash, |s| s.sid() == sub.sid()) {
-            Some(held) => Err(Some(held.clone())),
-            None => {
-                subs.by_sid.insert(hash, sub.clone());
+        match subs.by_sid.place(hash, |s| s.sid() == sub.sid()) {
+            Place::Held(held) => Err(Some(held.clone())),
+            Place::Free(free) => {
+                free.insert(sub.clone());
                 Ok(())
             }
         }
+    }
+
+    /// Takes the subscription of that id out.
+    pub fn take_sub(&self, seed: Seed, sid: &[u8]) -> Option<Arc<Subscription>> {
+        let mut subs = self.subs.lock();
+        let sub = subs.by_sid.remove(seed.hash(sid), |s| s.sid() == sid);
+        subs.by_sid.shrink();
+        sub
     }
 
     /// Takes a subscription out; tells whether it was there.

@@ -4,6 +4,8 @@
 //! nobody outside can prepare collisions.
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::{Entry, VacantEntry};
+use std::hash::{BuildHasher, Hasher};
 
 /// The seed of all subject hashes of one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,33 @@ impl Seed {
     }
 }
 
+/// Maps of byte strings with this seed iterate in an order that depends on it and on what was put
+/// in, on nothing else.
+impl BuildHasher for Seed {
+    type Hasher = SeedHasher;
+
+    fn build_hasher(&self) -> SeedHasher {
+        SeedHasher(self.0)
+    }
+}
+
+/// See [`Seed`]'s `BuildHasher`.
+#[derive(Debug)]
+pub struct SeedHasher(u64);
+
+impl Hasher for SeedHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = Seed(self.0).hash(bytes);
+    }
+
+    /// Slices hash their length first; `write` knows it anyway.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// An entry that keeps 32 bits of its hash, so that a growing table never looks at its keys.
 #[derive(Clone, Debug)]
 pub struct Hashed<T> {
@@ -56,6 +85,28 @@ pub struct Table<T>(HashTable<Hashed<T>>);
 impl<T> Default for Table<T> {
     fn default() -> Self {
         Self(HashTable::new())
+    }
+}
+
+/// Where a probe of a [`Table`] ended.
+pub enum Place<'a, T> {
+    /// At an entry.
+    Held(&'a mut T),
+    /// Where there is none.
+    Free(Free<'a, T>),
+}
+
+/// Room for an entry.
+pub struct Free<'a, T> {
+    hash: u32,
+    free: VacantEntry<'a, Hashed<T>>,
+}
+
+impl<T> Free<'_, T> {
+    /// Puts an entry here.
+    #[inline]
+    pub fn insert(self, value: T) {
+        self.free.insert(Hashed { hash: self.hash, value });
     }
 }
 
@@ -80,6 +131,19 @@ impl<T> Table<T> {
         self.0.find_mut(spread(hash), |e| e.hash == hash && eq(&e.value)).map(|e| &mut e.value)
     }
 
+    /// The place of `hash`, found by one probe: the entry for which `eq` holds, or where to put
+    /// one.
+    #[inline]
+    pub fn place(&mut self, hash: u64, mut eq: impl FnMut(&T) -> bool) -> Place<'_, T> {
+        let hash = hash as u32;
+        let found =
+            self.0.entry(spread(hash), |e| e.hash == hash && eq(&e.value), |e| spread(e.hash));
+        match found {
+            Entry::Occupied(held) => Place::Held(&mut held.into_mut().value),
+            Entry::Vacant(free) => Place::Free(Free { hash, free }),
+        }
+    }
+
     /// Adds an entry; the caller knows that it is not there yet.
     #[inline]
     pub fn insert(&mut self, hash: u64, value: T) {
@@ -93,6 +157,24 @@ impl<T> Table<T> {
         let hash = hash as u32;
         let found = self.0.find_entry(spread(hash), |e| e.hash == hash && eq(&e.value)).ok()?;
         Some(found.remove().0.value)
+    }
+
+    /// Changes the entry of `hash` for which `eq` holds, and takes it out when `change` returns
+    /// false; tells whether it was there.
+    #[inline]
+    pub fn retain_one(
+        &mut self,
+        hash: u64,
+        mut eq: impl FnMut(&T) -> bool,
+        change: impl FnOnce(&mut T) -> bool,
+    ) -> bool {
+        let hash = hash as u32;
+        let found = self.0.find_entry(spread(hash), |e| e.hash == hash && eq(&e.value));
+        let Ok(mut found) = found else { return false };
+        if !change(&mut found.get_mut().value) {
+            found.remove();
+        }
+        true
     }
 
     /// Gives memory back once the table is mostly empty.
@@ -135,6 +217,22 @@ mod tests {
         assert_eq!(a.hash(b"foo.bar"), a.hash(b"foo.bar"));
         assert_ne!(a.hash(b"foo.bar"), b.hash(b"foo.bar"));
         assert_ne!(a.hash(b"foo"), a.hash(b"foo\0"));
+    }
+
+    #[test]
+    fn one_probe_changes_adds_and_removes() {
+        let (hash, mut table) = (Seed(3).hash(b"one"), Table::default());
+        for expected in [1, 2] {
+            match table.place(hash, |v| *v > 0) {
+                Place::Held(value) => *value += 1,
+                Place::Free(free) => free.insert(1),
+            }
+            assert_eq!(table.find(hash, |_| true), Some(&expected));
+        }
+        assert!(!table.retain_one(hash, |v| *v == 3, |_| false));
+        assert!(table.retain_one(hash, |v| *v == 2, |v| std::mem::replace(v, 3) == 2));
+        assert!(table.retain_one(hash, |v| *v == 3, |_| false));
+        assert!(table.is_empty());
     }
 
     #[test]

@@ -23,8 +23,6 @@ pub struct Hub {
     pub no_stall: AtomicBool,
     /// Workers keep no match results (`disable_sublist_cache`).
     pub no_match_cache: AtomicBool,
-    /// Tells servers of one process apart in their threads' caches.
-    pub instance: u64,
 }
 
 /// Server-wide counters.
@@ -49,10 +47,8 @@ pub struct ServerStats {
 impl Hub {
     /// The surroundings of one server.
     pub fn new(env: Env, log: Logger, tasks: TaskScope) -> Self {
-        let mut rng = env.rng();
         Self {
-            seed: Seed(rng.next_u64()),
-            instance: rng.next_u64(),
+            seed: Seed(env.rng().next_u64()),
             env,
             log,
             tasks,

@@ -252,7 +252,7 @@ pub(super) fn users(
     let mut users = Vec::new();
     for element in user_list(item)? {
         let Some(map) = cx.check(user_map(element)) else { continue };
-        let user = user(map, cx);
+        let user = user(map, cx)?;
         let last = entries(map).last().unwrap_or(element);
         if user.nkey.is_empty() && user.username.is_empty() {
             return Err(last.error("User entry requires a user"));
@@ -294,13 +294,13 @@ struct Entry {
     proxy_required: bool,
 }
 
-fn user(map: &Map, cx: &mut Cx<'_>) -> Entry {
+fn user(map: &Map, cx: &mut Cx<'_>) -> Result<Entry, ConfigError> {
     let mut user = Entry::default();
     for entry in entries(map) {
         match entry.key().as_str() {
-            "nkey" => user.nkey = cx.check(entry.text()).unwrap_or_default(),
-            "user" | "username" => user.username = cx.check(entry.text()).unwrap_or_default(),
-            "pass" | "password" => user.password = cx.check(entry.text()).unwrap_or_default(),
+            "nkey" => user.nkey = entry.text()?,
+            "user" | "username" => user.username = entry.text()?,
+            "pass" | "password" => user.password = entry.text()?,
             "permission" | "permissions" | "authorization" => {
                 user.permissions = cx.check_with(|cx| permissions(entry, cx)).map(Arc::new);
             }
@@ -308,7 +308,7 @@ fn user(map: &Map, cx: &mut Cx<'_>) -> Entry {
                 user.connection_types = connection_types(entry, cx);
             }
             "proxy_required" => {
-                user.proxy_required = cx.check(entry.boolean()).unwrap_or_default();
+                user.proxy_required = entry.boolean()?;
                 if user.proxy_required {
                     cx.unsupported("users[].proxy_required", entry);
                 }
@@ -316,7 +316,7 @@ fn user(map: &Map, cx: &mut Cx<'_>) -> Entry {
             _ => cx.unknown(entry),
         }
     }
-    user
+    Ok(user)
 }
 
 fn user_list(item: Item<'_>) -> Result<Vec<Item<'_>>, ConfigError> {
@@ -474,10 +474,8 @@ fn subject_permission(
     cx: &mut Cx<'_>,
 ) -> Result<Option<SubjectPermission>, ConfigError> {
     let ValueKind::Map(map) = item.kind() else {
-        return Ok(Some(SubjectPermission {
-            allow: Some(subjects_or(item, queues, |text| item.placeless(text))?),
-            deny: Vec::new(),
-        }));
+        let listed = subjects_or(item, queues, |text| item.placeless(text))?;
+        return Ok(Some(SubjectPermission { allow: unless_empty(listed), deny: Vec::new() }));
     };
     if map.is_empty() {
         return Ok(None);
@@ -485,7 +483,9 @@ fn subject_permission(
     let mut permission = SubjectPermission::default();
     for entry in entries(map) {
         match entry.key().as_str() {
-            "allow" => permission.allow = cx.check(subjects(entry, queues)),
+            "allow" => {
+                permission.allow = cx.check(subjects(entry, queues)).and_then(unless_empty);
+            }
             "deny" => permission.deny = cx.check(subjects(entry, queues)).unwrap_or_default(),
             _ => cx.unknown_as(
                 entry,
@@ -498,6 +498,11 @@ fn subject_permission(
         }
     }
     Ok(Some(permission))
+}
+
+/// As upstream: a list of nothing is no list, so it allows everything.
+fn unless_empty(subjects: Vec<String>) -> Option<Vec<String>> {
+    (!subjects.is_empty()).then_some(subjects)
 }
 
 /// One subject or a list of them. Go: parsePermSubjects.

@@ -1,7 +1,7 @@
 //! The `cluster {}` block.
 
 use super::authorization::{self, Authorization, check_subjects};
-use super::go::{GoDuration, quote};
+use super::go::{GoDuration, Plain, quote};
 use super::options::{Options, auth_timeout, default_to};
 use super::read::{ConfigError, Cx, Item, Listen, entries, listen};
 use super::{Secret, WriteTimeoutPolicy, tls, url};
@@ -140,6 +140,11 @@ fn field(entry: Item<'_>, options: &mut Options, cx: &mut Cx<'_>) -> Result<(), 
         "connect_retries" => cluster.connect_retries = entry.int()?,
         "connect_backoff" => cluster.connect_backoff = entry.boolean()?,
         "permissions" => {
+            if !matches!(entry.kind(), ValueKind::Map(_)) {
+                let got = Plain(entry.kind());
+                let message = format!("Expected permissions to be a map/struct, got {got}");
+                return Err(entry.placeless(message));
+            }
             let permissions = authorization::permissions(entry, cx)?;
             if permissions.response.is_some() {
                 let message = "Cluster permissions do not support dynamic responses";

@@ -24,7 +24,7 @@ pub(crate) fn quote(text: &str) -> String {
             c if (c as u32) < 0x20 || c == '\u{7f}' => {
                 let _ = write!(out, "\\x{:02x}", c as u32);
             }
-            c if c.is_control() => {
+            c if c.is_control() || c == '\u{feff}' => {
                 let _ = write!(out, "\\u{:04x}", c as u32);
             }
             c => out.push(c),
@@ -58,7 +58,10 @@ impl fmt::Display for Plain<'_> {
             ValueKind::Integer(i) => write!(f, "{i}"),
             ValueKind::Float(x) => write!(f, "{x}"),
             ValueKind::String(s) => f.write_str(s),
-            ValueKind::DateTime(seconds) => write!(f, "{seconds}"),
+            ValueKind::DateTime(seconds) => match jiff::Timestamp::from_second(*seconds) {
+                Ok(time) => write!(f, "{}", time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC")),
+                Err(_) => write!(f, "{seconds}"),
+            },
             ValueKind::Array(items) => {
                 f.write_char('[')?;
                 for (i, item) in items.iter().enumerate() {

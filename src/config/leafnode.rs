@@ -453,10 +453,18 @@ impl RemoteLeaf {
         format!("urls=[{}], account={}{tail}", urls.join(" "), quote(account))
     }
 
-    /// Refuses a proxy that cannot work. (2.15.1 says nothing of one without effect.)
+    /// Refuses a proxy that cannot work.
     pub(super) fn check_proxy(&self) -> Result<(), String> {
+        let LeafProxy { username, password, timeout, negative_timeout, .. } = &self.proxy;
         if self.proxy.url.is_empty() {
-            return Ok(());
+            let others = !username.is_empty()
+                || !password.is_empty()
+                || !timeout.is_zero()
+                || *negative_timeout;
+            return match others {
+                true => Err("proxy URL must be specified when other proxy options are set".into()),
+                false => Ok(()),
+            };
         }
         let url = Url::parse(&self.proxy.url).map_err(|e| format!("invalid proxy URL: {e}"))?;
         if url.scheme != "http" && url.scheme != "https" {

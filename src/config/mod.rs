@@ -8,6 +8,7 @@ pub mod accounts;
 mod authorization;
 pub mod cluster;
 pub mod diff;
+pub mod feature_flags;
 pub mod flags;
 pub mod gateway;
 mod go;

@@ -14,7 +14,6 @@ use super::mqtt::MqttOptions;
 use super::operator::{AuthCallout, OcspCacheOptions, OcspOptions, OperatorOptions};
 use super::websocket::WebsocketOptions;
 use super::{Secret, Url};
-use crate::auth::password::needs_hashing;
 use crate::auth::users::{NkeyUser, Permissions, User};
 use crate::base::limits;
 use crate::conf::Pos;
@@ -227,17 +226,6 @@ impl Options {
     /// Options given whose subsystem does not exist yet, in the order they were met.
     pub fn unsupported(&self) -> &[Unsupported] {
         &self.unsupported
-    }
-
-    /// Whether a password is stored as clear text. A user without one counts, unless it is known by
-    /// its certificate.
-    pub fn has_plaintext_passwords(&self) -> bool {
-        let certificates = self.tls.as_ref().is_some_and(|tls| tls.map);
-        let plain = |user: &User| match user.password.as_str() {
-            "" => !certificates,
-            password => !needs_hashing(password),
-        };
-        !self.password.is_empty() && !needs_hashing(&self.password) || self.users.iter().any(plain)
     }
 
     /// Nothing configured: every field empty, defaults not yet filled in.

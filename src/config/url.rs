@@ -120,11 +120,13 @@ fn parts(text: &str) -> Result<Url, String> {
         {
             return Err("first path segment in URL cannot contain colon".to_owned());
         }
+        check_path(rest)?;
         url.rest = rest.to_owned();
         return Ok(url);
     };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
+    check_path(tail)?;
     url.rest = tail.to_owned();
     let host = match authority.rsplit_once('@') {
         None => authority,
@@ -136,6 +138,12 @@ fn parts(text: &str) -> Result<Url, String> {
     check_host(host)?;
     url.host = unescape(host)?;
     Ok(url)
+}
+
+/// Escapes of a path must be whole; a query may hold anything.
+fn check_path(rest: &str) -> Result<(), String> {
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    unescape(path).map(|_| ())
 }
 
 fn scheme(text: &str) -> Result<Option<(&str, &str)>, String> {

@@ -7,6 +7,7 @@ use crate::base::lock::{Mutex, Rank};
 use crate::base::tasks::TaskScope;
 use crate::broker::Hub;
 use crate::broker::account::Accounts;
+use crate::ds::rate_counter::RateCounter;
 use crate::wire::info::Info;
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
@@ -47,13 +48,13 @@ pub struct Context {
     pub async_info_clients: AtomicU64,
     phase: AtomicU8,
     said: Mutex<HashMap<String, crate::base::Mono>>,
-    tls_rate: Mutex<TlsRate>,
+    tls_rate: Mutex<Option<TlsRate>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct TlsRate {
-    second: u64,
-    count: i64,
+    limit: u64,
+    counter: RateCounter,
 }
 
 /// A log line that repeats is logged once in this time.
@@ -80,7 +81,7 @@ impl Context {
             async_info_clients: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Running as u8),
             said: Mutex::new(Rank::Leaf, HashMap::new()),
-            tls_rate: Mutex::new(Rank::Leaf, TlsRate::default()),
+            tls_rate: Mutex::new(Rank::Leaf, None),
         }
     }
 
@@ -122,15 +123,20 @@ impl Context {
 
     /// Whether one more TLS connection may start in this second; `limit` 0 is unlimited.
     pub fn tls_connection_allowed(&self, limit: i64) -> bool {
-        if limit <= 0 {
+        let Some(limit) = u64::try_from(limit).ok().filter(|limit| *limit > 0) else {
             return true;
-        }
-        let second = self.hub.env.clock().now().0 / 1_000_000_000;
+        };
+        let now = self.hub.env.clock().now();
         let mut rate = self.tls_rate.lock();
-        if rate.second != second {
-            *rate = TlsRate { second, count: 0 };
+        if rate.as_ref().is_none_or(|rate| rate.limit != limit) {
+            let counter = RateCounter::new(limit, Duration::from_secs(1));
+            *rate = Some(TlsRate { limit, counter });
         }
-        rate.count += 1;
-        rate.count <= limit
+        rate.as_mut().is_some_and(|rate| rate.counter.allow(now))
+    }
+
+    /// TLS connections that were refused for their rate since this was last asked.
+    pub fn take_refused_tls(&self) -> u64 {
+        self.tls_rate.lock().as_mut().map_or(0, |rate| rate.counter.take_blocked())
     }
 }

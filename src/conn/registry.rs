@@ -2,8 +2,8 @@
 
 use super::client::{Client, Snapshot};
 use crate::base::lock::{Mutex, Rank};
-use hashbrown::HashMap;
-use std::collections::VecDeque;
+use crate::ds::ring::Ring;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,26 +12,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Registry {
     next_cid: AtomicU64,
     total: AtomicU64,
-    clients: Mutex<HashMap<u64, Arc<Client>>>,
-    closed: Mutex<Closed>,
-}
-
-#[derive(Debug)]
-struct Closed {
-    ring: VecDeque<Arc<Snapshot>>,
-    max: usize,
-    total: u64,
+    clients: Mutex<BTreeMap<u64, Arc<Client>>>,
+    closed: Mutex<Ring<Arc<Snapshot>>>,
 }
 
 impl Registry {
     /// No connections; `closed_max` closed ones are remembered.
     pub fn new(closed_max: usize) -> Self {
-        let closed = Closed { ring: VecDeque::new(), max: closed_max, total: 0 };
         Self {
             next_cid: AtomicU64::new(1),
             total: AtomicU64::new(0),
-            clients: Mutex::new(Rank::ServerRegistry, HashMap::new()),
-            closed: Mutex::new(Rank::ServerRegistry, closed),
+            clients: Mutex::new(Rank::ServerRegistry, BTreeMap::new()),
+            closed: Mutex::new(Rank::ServerRegistry, Ring::new(closed_max)),
         }
     }
 
@@ -58,25 +50,12 @@ impl Registry {
 
     /// Takes a connection out and remembers how it ended.
     pub fn remove(&self, cid: u64, snapshot: Option<Snapshot>) {
-        let removed = {
-            let mut clients = self.clients.lock();
-            let removed = clients.remove(&cid);
-            if clients.is_empty() {
-                *clients = HashMap::new();
-            }
-            removed
-        };
+        let removed = self.clients.lock().remove(&cid);
+        // Freed when the lock is free again.
         drop(removed);
         if let Some(snapshot) = snapshot {
-            let mut closed = self.closed.lock();
-            closed.total += 1;
-            if closed.max == 0 {
-                return;
-            }
-            if closed.ring.len() >= closed.max {
-                closed.ring.pop_front();
-            }
-            closed.ring.push_back(Arc::new(snapshot));
+            let oldest = self.closed.lock().push(Arc::new(snapshot));
+            drop(oldest);
         }
     }
 
@@ -85,7 +64,7 @@ impl Registry {
         self.clients.lock().get(&cid).cloned()
     }
 
-    /// Open connections.
+    /// Open connections, oldest first.
     pub fn all(&self) -> Vec<Arc<Client>> {
         self.clients.lock().values().cloned().collect()
     }
@@ -102,11 +81,11 @@ impl Registry {
 
     /// Closed connections that are remembered, oldest first.
     pub fn closed(&self) -> Vec<Arc<Snapshot>> {
-        self.closed.lock().ring.iter().cloned().collect()
+        self.closed.lock().iter().cloned().collect()
     }
 
     /// Connections ever closed.
     pub fn total_closed(&self) -> u64 {
-        self.closed.lock().total
+        self.closed.lock().total()
     }
 }

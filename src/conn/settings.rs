@@ -14,8 +14,14 @@ pub struct Settings {
     pub options: Arc<Options>,
     /// TLS for clients, certificates loaded.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// TLS for monitoring: the same certificates, and nobody is asked for one.
+    pub monitor_tls: Option<Arc<rustls::ServerConfig>>,
+    /// When the certificate for clients expires, nanoseconds since the Unix epoch.
+    pub tls_not_after_ns: Option<i64>,
     /// Who may connect.
     pub authenticator: Arc<Authenticator>,
+    /// When this was loaded, nanoseconds since the Unix epoch.
+    pub loaded_ns: i64,
 }
 
 impl Settings {

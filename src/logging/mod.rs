@@ -154,6 +154,15 @@ struct Inner {
     output: Mutex<Output>,
 }
 
+/// A log that is open but not in use yet: see [`Logger::prepare`].
+#[derive(Debug)]
+pub struct Prepared {
+    output: Output,
+    debug: bool,
+    trace: bool,
+    trace_verbose: bool,
+}
+
 /// What is behind the lock: how lines look and where they go.
 #[derive(Debug)]
 struct Output {
@@ -206,8 +215,25 @@ impl Logger {
 
     /// Changes everything about the log, for all its handles. After an error it is as before.
     pub fn reconfigure(&self, options: &LogOptions) -> Result<(), LogError> {
+        self.install(self.prepare(options)?);
+        Ok(())
+    }
+
+    /// Opens what `options` ask for; lines go where they went until it is installed.
+    pub fn prepare(&self, options: &LogOptions) -> Result<Prepared, LogError> {
         let env = &self.0.env;
         let output = Output { style: Style::new(env, options), sink: open(env, options)? };
+        Ok(Prepared {
+            output,
+            debug: options.debug,
+            trace: options.trace,
+            trace_verbose: options.trace_verbose,
+        })
+    }
+
+    /// Changes over to what was prepared.
+    pub fn install(&self, prepared: Prepared) {
+        let Prepared { output, debug, trace, trace_verbose } = prepared;
         let oversized = match &output.sink {
             Sink::File(file) => file.is_oversized(),
             _ => false,
@@ -215,12 +241,11 @@ impl Logger {
         let before = std::mem::replace(&mut *self.0.output.lock(), output);
         // The old file or connection closes here, not under the lock.
         drop(before);
-        self.set_debug(options.debug);
-        self.set_trace(options.trace, options.trace_verbose);
+        self.set_debug(debug);
+        self.set_trace(trace, trace_verbose);
         if oversized {
             self.info(format_args!("Rotating logfile..."));
         }
-        Ok(())
     }
 
     /// Closes the log file and opens its path again, so that a file moved aside is let go of. Says
@@ -335,6 +360,15 @@ impl Logger {
             inner.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+/// `2006/01/02 15:04:05`, local time: how upstream begins what it says before it has a log.
+pub fn date_and_time(env: &Env) -> String {
+    let t = Zone::local(env).civil(env.clock().wall_ns());
+    format!(
+        "{:04}/{:02}/{:02} {:02}:{:02}:{:02}",
+        t.year, t.month, t.day, t.hour, t.minute, t.second
+    )
 }
 
 fn open(env: &Env, options: &LogOptions) -> Result<Sink, LogError> {

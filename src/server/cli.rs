@@ -68,7 +68,11 @@ fn serve(env: &Env, options: Options) -> ExitCode {
         let no_signals = options.no_sigs;
         let server = match Box::pin(Server::start_in(env.clone(), options)).await {
             Ok(server) => server,
-            Err(StartError::Logged) => return ExitCode::FAILURE,
+            Err(StartError::Logged(_)) => return ExitCode::FAILURE,
+            Err(StartError::Log(e)) => {
+                env.print_error(&format!("{} {e}\n", crate::logging::date_and_time(&env)));
+                return ExitCode::FAILURE;
+            }
             Err(e) => return fail(&env, &e),
         };
         if no_signals {

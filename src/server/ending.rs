@@ -20,6 +20,22 @@ impl Server {
         }
         let log = &self.0.log;
         log.info(format_args!("Initiating Shutdown..."));
+        self.stop_everything().await;
+        self.remove_ports_file(&self.options());
+        log.info(format_args!("Server Exiting.."));
+        self.0.has_ended.store(true, Ordering::Release);
+        self.0.ended.notify_waiters();
+    }
+
+    /// Undoes a start that failed half way; its log says why, and nothing else.
+    pub(super) async fn abandon(&self) {
+        self.0.ctx.set_phase(Phase::ShuttingDown);
+        self.stop_everything().await;
+        self.0.has_ended.store(true, Ordering::Release);
+        self.0.ended.notify_waiters();
+    }
+
+    async fn stop_everything(&self) {
         self.0.accepting.cancel();
         self.0.listeners.cancel();
         self.0.accepting.wait().await;
@@ -31,12 +47,8 @@ impl Server {
         let clock = self.0.env.clock();
         if clock.timeout(GOODBYE, self.0.tasks.wait()).await.is_none() {
             let open = self.0.tasks.live();
-            log.warn(format_args!("{open} connections did not end in time"));
+            self.0.log.warn(format_args!("{open} connections did not end in time"));
         }
-        self.remove_ports_file();
-        log.info(format_args!("Server Exiting.."));
-        self.0.has_ended.store(true, Ordering::Release);
-        self.0.ended.notify_waiters();
     }
 
     /// Completes when the server has ended.
@@ -58,16 +70,15 @@ impl Server {
         let (log, options) = (&self.0.log, self.options());
         log.info(format_args!("Entering lame duck mode, stop accepting new clients"));
         self.0.addresses.lock().client = None;
+        self.0.monitor.set_accepting(false);
         self.0.accepting.cancel();
         self.0.accepting.wait().await;
         let clients = self.0.ctx.registry.all();
         if clients.is_empty() {
             return self.shutdown().await;
         }
-        let mut info = crate::wire::info::Info::clone(&self.0.ctx.info.load());
-        info.ldm = true;
-        self.0.ctx.info.store(info.into());
-        clients.iter().filter(|c| c.takes_async_info()).for_each(|c| c.send_info(|_| {}));
+        let told = clients.iter().filter(|client| client.takes_async_info());
+        told.for_each(|client| client.send_info(|info| info.ldm = true));
         let stop = self.0.listeners.clone();
         if self.pause(options.lame_duck_grace_period, &stop).await.is_break() {
             return;

@@ -1,6 +1,8 @@
 //! The pid file and the ports file.
 
 use super::{Server, StartError};
+use crate::base::fs::reason;
+use crate::config::options::Options;
 use serde::Serialize;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -20,14 +22,15 @@ impl Server {
             return Ok(());
         }
         let pid = self.0.env.pid().to_string();
-        self.0.env.fs().write(Path::new(&options.pid_file), pid.as_bytes(), 0o640).map_err(
-            |source| StartError::File { what: "Could not write pidfile".to_owned(), source },
-        )
+        self.0
+            .env
+            .fs()
+            .write(Path::new(&options.pid_file), pid.as_bytes(), 0o640)
+            .map_err(|source| StartError::PidFile { path: options.pid_file.clone(), source })
     }
 
     /// Where the ports file is, if one is wanted.
-    fn ports_file(&self) -> Option<PathBuf> {
-        let options = self.options();
+    fn ports_file(&self, options: &Options) -> Option<PathBuf> {
         if options.ports_file_dir.is_empty() {
             return None;
         }
@@ -38,7 +41,7 @@ impl Server {
     }
 
     pub(super) fn write_ports_file(&self) {
-        let Some(path) = self.ports_file() else { return };
+        let Some(path) = self.ports_file(&self.options()) else { return };
         let addresses = self.0.addresses.lock().clone();
         let tls = self.0.ctx.info.load().tls_required;
         let ports = Ports {
@@ -49,7 +52,10 @@ impl Server {
         let json = serde_json::to_vec(&ports).expect("plain strings always serialize");
         if let Err(e) = self.0.env.fs().write(&path, &json, 0o666) {
             let path = path.display();
-            self.0.log.error(format_args!("Error writing ports file ({path}): {e}"));
+            let problem = reason(&e);
+            self.0
+                .log
+                .error(format_args!("Error writing ports file ({path}): open {path}: {problem}"));
         }
     }
 
@@ -60,12 +66,16 @@ impl Server {
         ips.iter().map(url).collect()
     }
 
-    /// The ports file says where a running server listens, so it goes with it.
-    pub(super) fn remove_ports_file(&self) {
-        let Some(path) = self.ports_file() else { return };
+    /// The ports file says where a running server listens, so it goes with it, and when a
+    /// reload moves it: `options` are those it was written under.
+    pub(super) fn remove_ports_file(&self, options: &Options) {
+        let Some(path) = self.ports_file(options) else { return };
         if let Err(e) = self.0.env.fs().remove_file(&path) {
             let path = path.display();
-            self.0.log.error(format_args!("Error cleaning up ports file {path}: {e}"));
+            let problem = reason(&e);
+            self.0.log.error(format_args!(
+                "Error cleaning up ports file {path}: remove {path}: {problem}"
+            ));
         }
     }
 }

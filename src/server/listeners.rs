@@ -1,9 +1,13 @@
 //! Accepting clients.
 
 use super::{Server, StartError};
+use crate::base::fs::reason;
 use crate::base::net::Listener;
+use crate::base::text::parse_host_port;
+use crate::config::options::Options;
 use crate::conn::client;
 use crate::wire::info::Info;
+use std::io;
 use std::time::Duration;
 
 /// Wait after a failed accept; doubles up to the second one.
@@ -27,24 +31,58 @@ impl Server {
         }
         let wanted = port(options.port);
         let listener = self.0.env.net().listen(&options.host, wanted).await;
-        let listener = listener.map_err(|source| StartError::Listen {
+        let bound = listener.and_then(|listener| listener.local_addr().map(|a| (listener, a)));
+        let (listener, addr) = bound.map_err(|source| StartError::Listen {
             hostport: host_port(&options.host, wanted),
-            source,
+            problem: listen_problem(&options.host, wanted, &source),
         })?;
-        let addr = listener.local_addr().map_err(|source| StartError::Listen {
-            hostport: host_port(&options.host, wanted),
-            source,
-        })?;
-        self.0.addresses.lock().client = Some(addr);
-        let mut info = Info::clone(&self.0.ctx.info.load());
-        info.port = addr.port();
-        if let Some((host, port)) = advertised(&options.client_advertise, addr.port()) {
-            (info.host, info.port) = (host, port);
-        }
-        self.0.ctx.info.store(info.into());
+        self.0.monitor.set_accepting(true);
         self.announce(addr.port());
+        let mut info = Info::clone(&self.0.ctx.info.load());
+        (info.host, info.port) = told_address(&options, addr.port())?;
+        self.0.ctx.info.store(info.into());
+        self.0.addresses.lock().client = Some(addr);
         let server = self.clone();
         self.0.accepting.spawn_abortable(async move { server.accept(listener).await });
+        Ok(())
+    }
+
+    /// Opens the monitoring port, if one is configured.
+    pub(super) async fn start_monitor(&self) -> Result<(), StartError> {
+        self.listen_for_monitoring().await.map_err(StartError::Monitor)
+    }
+
+    async fn listen_for_monitoring(&self) -> Result<(), String> {
+        let options = self.options();
+        let (configured, secure) = match (options.http_port, options.https_port) {
+            (0, 0) => return Ok(()),
+            (http, 0) => (http, false),
+            (0, https) => (https, true),
+            (http, https) => {
+                return Err(format!("can't specify both HTTP ({http}) and HTTPs ({https}) ports"));
+            }
+        };
+        if secure && options.tls.is_none() {
+            return Err("TLS cert and key required for HTTPS".to_owned());
+        }
+        let wanted = port(configured);
+        let listener = self.0.env.net().listen(&options.http_host, wanted).await;
+        let bound = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (addr, listener) = bound.map_err(|e| {
+            let at = host_port(&options.http_host, wanted);
+            format!("can't listen to the monitor port: listen tcp {at}: {}", reason(&e))
+        })?;
+        let protocol = if secure { "https" } else { "http" };
+        let at = host_port(&options.http_host, addr.port());
+        self.0.log.info(format_args!("Starting {protocol} monitor on {at}"));
+        {
+            let mut addresses = self.0.addresses.lock();
+            addresses.monitor = Some(addr);
+            addresses.monitor_tls = secure;
+        }
+        let tasks = self.0.listeners.clone();
+        let serving = self.0.monitor.clone().serve(listener, secure, tasks.clone());
+        tasks.spawn_abortable(serving);
         Ok(())
     }
 
@@ -76,8 +114,11 @@ impl Server {
                     ctx.tasks.spawn(client::serve(ctx.clone(), stream, peer));
                 }
                 Err(e) => {
+                    let at =
+                        listener.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
                     self.0.log.error(format_args!(
-                        "Temporary Client Accept Error ({e}), sleeping {}ms",
+                        "Temporary Client Accept Error(accept tcp {at}: accept4: {}), sleeping {}ms",
+                        reason(&e),
                         wait.as_millis()
                     ));
                     clock.sleep(wait).await;
@@ -88,17 +129,23 @@ impl Server {
     }
 }
 
-/// Host and port of `client_advertise`.
-pub(super) fn advertised(text: &str, default_port: u16) -> Option<(String, u16)> {
+/// What INFO tells of where the server listens: `client_advertise`, else host and real port.
+pub(super) fn told_address(options: &Options, port: u16) -> Result<(String, u16), StartError> {
+    let text = &options.client_advertise;
     if text.is_empty() {
-        return None;
+        return Ok((options.host.clone(), port));
     }
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.ends_with(':') || host.starts_with('[') => {
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            let port = port.parse().ok().filter(|p| *p != 0).unwrap_or(default_port);
-            Some((host.to_owned(), port))
-        }
-        _ => Some((text.to_owned(), default_port)),
+    let wrong = |problem: String| StartError::Advertise { text: text.clone(), problem };
+    let (host, port) = parse_host_port(text, i64::from(port)).map_err(|e| wrong(e.to_string()))?;
+    let port = u16::try_from(port).map_err(|_| wrong(format!("invalid port {port}")))?;
+    Ok((host, port))
+}
+
+/// Why listening failed, in upstream's words.
+pub(super) fn listen_problem(host: &str, port: u16, error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(_) => format!("listen tcp {}: bind: {}", host_port(host, port), reason(error)),
+        // Only looking the name up fails without the system's own number.
+        None => format!("listen tcp: lookup {host}: no such host"),
     }
 }

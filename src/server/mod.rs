@@ -29,6 +29,7 @@ use crate::base::tasks::TaskScope;
 use crate::config::options::Options;
 use crate::conn::Context;
 use crate::logging::Logger;
+use crate::monitor::Monitor;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -46,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) ctx: Arc<Context>,
     pub(crate) id: PublicKey,
     pub(crate) name: String,
+    pub(crate) monitor: Arc<Monitor>,
     pub(crate) start_wall_ns: i64,
     pub(crate) start: crate::base::Mono,
     /// Accepting clients: ends in lame duck mode already.
@@ -62,7 +64,6 @@ pub(crate) struct Inner {
     pub(crate) has_ended: std::sync::atomic::AtomicBool,
     /// One reload at a time.
     pub(crate) reloading: tokio::sync::Mutex<()>,
-    pub(crate) config_load_ns: std::sync::atomic::AtomicI64,
 }
 
 /// Where the server listens.

@@ -70,24 +70,22 @@ pub(super) fn send(env: &Env, request: &Request) -> Result<(), String> {
 }
 
 fn find(env: &Env, wanted: &Pids) -> Result<Vec<i32>, String> {
-    let running = || {
-        env.processes(PROGRAM).map_err(|_| "unable to resolve pid, try providing one".to_owned())
-    };
-    let pids = match wanted {
-        Pids::Exactly(pid) => return Ok(vec![*pid]),
-        Pids::Only => running()?,
-        Pids::StartingWith(start) => {
-            let mut pids = running()?;
-            pids.retain(|pid| pid.to_string().starts_with(start));
-            pids
-        }
-    };
+    if let Pids::Exactly(pid) = wanted {
+        return Ok(vec![*pid]);
+    }
+    let running = env.processes(PROGRAM);
+    let mut pids = running.map_err(|_| "unable to resolve pid, try providing one".to_owned())?;
     match (&pids[..], wanted) {
-        ([], _) => Err(format!("no {PROGRAM} processes running")),
+        ([], _) => return Err(format!("no {PROGRAM} processes running")),
         ([_, _, ..], Pids::Only) => {
             let list: String = pids.iter().map(|pid| format!("\n{pid}")).collect();
-            Err(format!("multiple {PROGRAM} processes running:{list}"))
+            return Err(format!("multiple {PROGRAM} processes running:{list}"));
         }
-        _ => Ok(pids),
+        _ => {}
     }
+    if let Pids::StartingWith(start) = wanted {
+        // None of that name is not an error, once any server runs.
+        pids.retain(|pid| pid.to_string().starts_with(start));
+    }
+    Ok(pids)
 }

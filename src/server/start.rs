@@ -4,24 +4,28 @@ use super::{Addresses, Inner, Server};
 use crate::auth::authenticator::{
     Authenticator, ConnectionType, Directory, DirectoryError, Policy,
 };
-use crate::auth::nkey::{KeyPair, Kind};
+use crate::auth::nkey::{CurveKeyPair, KeyPair, Kind};
+use crate::auth::password::needs_hashing;
 use crate::auth::permissions::CheckerIds;
 use crate::base::Env;
 use crate::base::limits::{COMPATIBLE_VERSION, MAX_PAYLOAD_WARN};
 use crate::base::tasks::TaskScope;
 use crate::broker::Hub;
-use crate::broker::account::{Accounts, Mappings, SYSTEM_ACCOUNT};
+use crate::broker::account::{Accounts, GLOBAL_ACCOUNT, Mappings, SYSTEM_ACCOUNT};
 use crate::config::accounts::Mapping;
 use crate::config::options::Options;
 use crate::config::validate::InvalidOptions;
 use crate::conn::{Context, Settings};
 use crate::logging::{LogError, LogOptions, Logger, Target};
-use crate::tls::TlsError;
+use crate::monitor::Monitor;
+use crate::tls::{TlsError, TlsOptions};
 use crate::wire::info::Info;
 use crate::wire::transform::{Transform, TransformError};
+use crate::wire::x509::PeerCert;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -47,24 +51,35 @@ pub enum StartError {
     #[error("{0}")]
     Mapping(#[from] TransformError),
     /// A port.
-    #[error("Error listening on port: {hostport}, \"{source}\"")]
+    #[error("Error listening on port: {hostport}, \"{problem}\"")]
     Listen {
         /// Host and port.
         hostport: String,
         /// What the system said.
-        source: io::Error,
+        problem: String,
     },
-    /// What happened was logged.
-    #[error("the server could not start, see its log")]
-    Logged,
-    /// A file.
-    #[error("{what}: {source}")]
-    File {
-        /// What was tried.
-        what: String,
+    /// `client_advertise` is no address.
+    #[error("Error setting server INFO with ClientAdvertise value of {text}, err={problem}")]
+    Advertise {
+        /// What is configured.
+        text: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The file for the process id.
+    #[error("Could not write pidfile: open {path}: {}", crate::base::fs::reason(source))]
+    PidFile {
+        /// Its path.
+        path: String,
         /// What the system said.
         source: io::Error,
     },
+    /// Monitoring.
+    #[error("Can't start monitoring: {0}")]
+    Monitor(String),
+    /// Something that came once the log was open, and is its last line.
+    #[error("{0}")]
+    Logged(#[source] Box<StartError>),
 }
 
 impl Server {
@@ -80,13 +95,15 @@ impl Server {
         log: Logger,
         mut options: Options,
     ) -> Result<Self, StartError> {
+        let (start, start_wall_ns) = (env.clock().now(), env.clock().wall_ns());
         options.fill_defaults();
-        refuse_unsupported(&options)?;
         options.validate()?;
+        refuse_unsupported(&options)?;
         let tasks = TaskScope::new();
         let hub = Arc::new(Hub::new(env.clone(), log.clone(), tasks.clone()));
         let key = KeyPair::create(&env, Kind::Server);
         let id = key.public();
+        let curve_key = CurveKeyPair::create(&env);
         let name = if options.server_name.is_empty() {
             id.to_string()
         } else {
@@ -101,12 +118,13 @@ impl Server {
         let checker_ids = CheckerIds::default();
         let options = Arc::new(options);
         let settings = settings(&env, options.clone(), &checker_ids, 1)?;
-        let info = info(&options, &settings, &id.to_string(), &name);
+        let mut info = info(&options, &settings, &id.to_string(), &name);
+        info.xkey = curve_key.public().to_string();
         let ctx = Arc::new(Context::new(hub, accounts, settings, info, tasks.clone()));
         let server = Self(Arc::new(Inner {
-            start_wall_ns: env.clock().wall_ns(),
-            start: env.clock().now(),
-            config_load_ns: env.clock().wall_ns().into(),
+            start,
+            start_wall_ns,
+            monitor: Arc::new(Monitor::new(ctx.clone(), start, start_wall_ns)),
             env,
             log,
             ctx,
@@ -122,14 +140,15 @@ impl Server {
             has_ended: false.into(),
             reloading: tokio::sync::Mutex::new(()),
         }));
+        server.apply(&options, compile_mappings(&options)?);
         server.say_hello();
-        server.apply(&options)?;
-        let started = server.open().await;
-        if let Err(e) = started {
-            server.shutdown().await;
-            return Err(e);
+        if let Err(e) = server.open().await {
+            server.0.log.fatal(format_args!("{e}"));
+            server.abandon().await;
+            return Err(StartError::Logged(Box::new(e)));
         }
         server.0.log.info(format_args!("Server is ready"));
+        server.write_ports_file();
         Ok(server)
     }
 
@@ -137,16 +156,15 @@ impl Server {
         let (log, options) = (&self.0.log, self.options());
         log.info(format_args!("Starting nats-server"));
         log.info(format_args!("  Version:  {COMPATIBLE_VERSION}"));
-        log.info(format_args!("  Git:      [{}]", git_commit()));
+        log.info(format_args!("  Git:      [{}]", git_commit().unwrap_or("not set")));
         log.debug(format_args!("  Go build: {}", toolchain()));
         log.info(format_args!("  Name:     {}", self.0.name));
         log.info(format_args!("  ID:       {}", self.0.id));
-        if options.has_plaintext_passwords() {
+        if has_plaintext_passwords(&options) {
             log.warn(format_args!("Plaintext passwords detected, use nkeys or bcrypt"));
         }
         if !options.config_file.is_empty() {
-            let digest = &options.config_digest;
-            let digest = if digest.is_empty() { String::new() } else { format!("({digest})") };
+            let digest = in_brackets(&options.config_digest);
             log.info(format_args!("Using configuration file: {} {digest}", options.config_file));
         }
         if usize::try_from(options.max_payload).is_ok_and(|n| n > MAX_PAYLOAD_WARN) {
@@ -160,33 +178,20 @@ impl Server {
     }
 
     /// Takes over what needs no listener: also what a reload does.
-    pub(super) fn apply(&self, options: &Options) -> Result<(), StartError> {
+    pub(super) fn apply(&self, options: &Options, mappings: Vec<(String, Mappings)>) {
         let ctx = &self.0.ctx;
         ctx.hub.no_stall.store(options.no_fast_producer_stall, Ordering::Relaxed);
         ctx.hub.no_match_cache.store(options.no_sublist_cache, Ordering::Relaxed);
-        ctx.accounts.global().set_mappings(mappings(&options.mappings)?);
-        for account in &options.accounts {
-            let mappings = mappings(&account.mappings)?;
-            ctx.accounts.get_or_create(&account.name).set_mappings(mappings);
+        for (account, mappings) in mappings {
+            ctx.accounts.get_or_create(&account).set_mappings(mappings);
         }
-        Ok(())
     }
 
     async fn open(&self) -> Result<(), StartError> {
         self.write_pid_file()?;
-        self.refuse_monitor()?;
+        self.start_monitor().await?;
         self.start_timers();
-        self.listen_for_clients().await?;
-        self.write_ports_file();
-        Ok(())
-    }
-
-    fn refuse_monitor(&self) -> Result<(), StartError> {
-        let options = self.options();
-        if options.http_port != 0 || options.https_port != 0 {
-            return Err(StartError::Unsupported("http_port".to_owned()));
-        }
-        Ok(())
+        self.listen_for_clients().await
     }
 
     fn start_timers(&self) {
@@ -200,6 +205,23 @@ impl Server {
             };
             ctx.timers.run(&clock, fire).await;
         });
+        if self.options().tls.as_ref().is_some_and(|tls| tls.rate_limit > 0) {
+            let server = self.clone();
+            self.0.listeners.spawn_abortable(async move { server.report_refused_tls().await });
+        }
+    }
+
+    /// Tells once a second how many connections were refused for the rate of TLS handshakes.
+    async fn report_refused_tls(&self) {
+        loop {
+            self.0.env.clock().sleep(Duration::from_secs(1)).await;
+            let refused = self.0.ctx.take_refused_tls();
+            if refused > 0 {
+                self.0
+                    .log
+                    .warn(format_args!("Rejected {refused} connections due to TLS rate limiting"));
+            }
+        }
     }
 }
 
@@ -211,11 +233,23 @@ fn refuse_unsupported(options: &Options) -> Result<(), StartError> {
     let names: Vec<String> = unsupported
         .iter()
         .map(|u| match &u.pos {
-            Some(pos) => format!("{} ({}:{}:{})", u.key, pos.file, pos.line, pos.col),
-            None => u.key.clone(),
+            Some(pos) => {
+                format!("{} ({}:{}:{}){}", u.key, pos.file, pos.line, pos.col, never(&u.key))
+            }
+            None => format!("{}{}", u.key, never(&u.key)),
         })
         .collect();
     Err(StartError::Unsupported(names.join(", ")))
+}
+
+/// Why an option will not be supported later either.
+fn never(key: &str) -> &'static str {
+    match key {
+        "prof_port" | "prof_block_rate" | "--profile" => {
+            ": the profiler is that of Go's runtime, which is not in this server"
+        }
+        _ => "",
+    }
 }
 
 /// What connections take from the options.
@@ -250,7 +284,35 @@ pub(super) fn settings(
         mapped_types: if tls_map { vec![ConnectionType::Standard] } else { Vec::new() },
     };
     let authenticator = Arc::new(Authenticator::new(Arc::new(directory), policy));
-    Ok(Settings { generation, options, tls, authenticator })
+    let monitor_tls = match &options.tls {
+        Some(tls) if options.https_port != 0 => {
+            let anyone = TlsOptions {
+                verify: false,
+                map: false,
+                check_known_urls: false,
+                ..TlsOptions::clone(tls)
+            };
+            Some(crate::tls::load_server_config(env, &anyone)?)
+        }
+        _ => None,
+    };
+    Ok(Settings {
+        generation,
+        tls,
+        monitor_tls,
+        tls_not_after_ns: certificate_end(env, &options)?,
+        authenticator,
+        loaded_ns: env.clock().wall_ns(),
+        options,
+    })
+}
+
+/// When the certificate that clients see expires.
+fn certificate_end(env: &Env, options: &Options) -> Result<Option<i64>, TlsError> {
+    let Some(tls) = &options.tls else { return Ok(None) };
+    let der = crate::tls::own_certificate(env, tls)?;
+    let cert = der.and_then(|der| PeerCert::parse(&der).ok());
+    Ok(cert.map(|cert| cert.not_after.saturating_mul(1_000_000_000)))
 }
 
 /// The INFO that every client's own is made from.
@@ -261,7 +323,7 @@ pub(super) fn info(options: &Options, settings: &Settings, id: &str, name: &str)
         server_name: name.to_owned(),
         version: COMPATIBLE_VERSION.to_owned(),
         proto: 1,
-        git_commit: git_commit().to_owned(),
+        git_commit: git_commit().unwrap_or_default().to_owned(),
         go: toolchain().to_owned(),
         host: options.host.clone(),
         port: u16::try_from(options.port).unwrap_or(0),
@@ -279,9 +341,14 @@ pub(super) fn info(options: &Options, settings: &Settings, id: &str, name: &str)
 /// The JetStream API level of the compatible release; clients read it whether or not JetStream runs.
 const JS_API_LEVEL: u32 = 5;
 
+/// How log lines show the digest of a configuration, if there is one.
+pub(super) fn in_brackets(digest: &str) -> String {
+    if digest.is_empty() { String::new() } else { format!("({digest})") }
+}
+
 /// The commit this was built from, if the build knew it.
-pub(crate) fn git_commit() -> &'static str {
-    option_env!("NATS_SERVER_GIT_COMMIT").unwrap_or("not set")
+pub(crate) fn git_commit() -> Option<&'static str> {
+    option_env!("NATS_SERVER_GIT_COMMIT")
 }
 
 /// The toolchain this was built with, where upstream names Go's.
@@ -315,6 +382,27 @@ pub(super) fn log_options(options: &Options) -> LogOptions {
         trace_verbose: options.trace_verbose,
         ..LogOptions::default()
     }
+}
+
+/// A password is configured in the clear. Users who come by certificate alone have none.
+fn has_plaintext_passwords(options: &Options) -> bool {
+    let by_certificate = options.tls.as_ref().is_some_and(|tls| tls.map);
+    let single = &*options.password;
+    let plain = |password: &str| !needs_hashing(password);
+    !single.is_empty() && plain(single)
+        || options
+            .users
+            .iter()
+            .any(|user| plain(&user.password) && !(by_certificate && user.password.is_empty()))
+}
+
+/// The mappings of every account that is configured, by its name.
+pub(super) fn compile_mappings(
+    options: &Options,
+) -> Result<Vec<(String, Mappings)>, TransformError> {
+    let global = std::iter::once((GLOBAL_ACCOUNT.to_owned(), &options.mappings));
+    let others = options.accounts.iter().map(|a| (a.name.clone(), &a.mappings));
+    global.chain(others).map(|(name, configured)| Ok((name, mappings(configured)?))).collect()
 }
 
 /// Compiles configured mappings.

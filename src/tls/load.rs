@@ -233,6 +233,13 @@ fn load_certs(
         .collect()
 }
 
+/// The certificate that a block presents if it has one, DER.
+pub fn own_certificate(env: &Env, opts: &TlsOptions) -> Result<Option<Vec<u8>>, TlsError> {
+    let certs = load_certs(env, opts, &provider(opts)?)?;
+    let first = certs.first().and_then(|cert| cert.key.end_entity_cert().ok());
+    Ok(first.map(|der| der.to_vec()))
+}
+
 #[derive(Debug)]
 struct Cert {
     key: Arc<CertifiedKey>,

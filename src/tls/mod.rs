@@ -7,6 +7,8 @@ mod pem;
 pub mod pinned;
 pub mod session;
 
-pub use load::{TlsError, check_names, load_client_config, load_server_config, warnings};
+pub use load::{
+    TlsError, check_names, load_client_config, load_server_config, own_certificate, warnings,
+};
 pub use names::{cipher_name, help_text, parse_min_version, version_name};
 pub use options::TlsOptions;

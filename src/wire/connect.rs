@@ -79,8 +79,8 @@ impl Connect {
     /// # Errors
     /// Text that is not a JSON object, or a field of the wrong type: the text for the log.
     pub fn merge(&mut self, json: &[u8]) -> Result<(), String> {
-        let text = String::from_utf8_lossy(json);
-        let value: Value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
+        super::json::check(json).map_err(|e| e.to_string())?;
+        let value = decode(&String::from_utf8_lossy(json))?;
         let fields = match value {
             Value::Object(fields) => fields,
             Value::Null => return Ok(()),
@@ -118,6 +118,9 @@ impl Connect {
                 self.protocol = value.as_i64().ok_or_else(|| mismatch(&value, name, "int"))?;
                 return Ok(());
             }
+            "import" | "export" if !value.is_object() => {
+                return Err(mismatch(&value, name, "server.SubjectPermission"));
+            }
             _ => return Ok(()),
         };
         match (flag, text, value) {
@@ -132,10 +135,44 @@ impl Connect {
     }
 }
 
+/// Decodes what is known to be JSON. Half of a surrogate pair becomes a replacement character, as
+/// upstream's decoder does it; serde's refuses it.
+fn decode(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).or_else(|_| {
+        serde_json::from_str(&without_lone_surrogates(text)).map_err(|e| e.to_string())
+    })
+}
+
+fn without_lone_surrogates(text: &str) -> String {
+    let unit = |at: usize| {
+        let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(found) = rest.find('\\') {
+        let at = text.len() - rest.len() + found;
+        let pair = matches!(unit(at), Some(0xd800..0xdc00))
+            && matches!(unit(at + 6), Some(0xdc00..0xe000));
+        let lone = !pair && matches!(unit(at), Some(0xd800..0xe000));
+        let len = match (pair, unit(at)) {
+            (true, _) => 12,
+            (false, Some(_)) => 6,
+            (false, None) => 2,
+        };
+        out.push_str(&rest[..found]);
+        out.push_str(if lone { "\\ufffd" } else { &rest[found..found + len] });
+        rest = &rest[found + len..];
+    }
+    out.push_str(rest);
+    out
+}
+
 fn mismatch(value: &Value, field: &str, wanted: &str) -> String {
     let kind = match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",
+        Value::Number(number) if wanted == "int" => &format!("number {number}"),
         Value::Number(_) => "number",
         Value::String(_) => "string",
         Value::Array(_) => "array",
@@ -160,6 +197,13 @@ mod tests {
         assert!(!c.verbose && c.pedantic && c.echo);
         c.merge(br#"{"name":null,"protocol":1}"#).unwrap();
         assert_eq!((c.name.as_str(), c.protocol), ("me", 1));
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_replaced() {
+        let mut c = Connect::default();
+        c.merge(br#"{"name":"a\ud800\\u\ud83d\ude00\udc00b"}"#).unwrap();
+        assert_eq!(c.name, "a\u{fffd}\\u\u{1f600}\u{fffd}b");
     }
 
     #[test]

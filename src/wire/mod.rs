@@ -3,6 +3,7 @@
 pub mod connect;
 pub mod headers;
 pub mod info;
+pub mod json;
 pub mod parser;
 pub mod proxy_proto;
 pub mod subject;

@@ -66,6 +66,11 @@ pub fn token_at(subject: &[u8], index: usize) -> &[u8] {
     }
 }
 
+/// Whether two dots stand side by side, or one stands at an end.
+pub fn has_empty_token(subject: &[u8]) -> bool {
+    tokens(subject).any(<[u8]>::is_empty)
+}
+
 /// Whether some token is a wildcard. Does not ask whether the subject is valid.
 #[inline]
 pub fn has_wildcard(subject: &[u8]) -> bool {

@@ -35,6 +35,8 @@ pub struct PeerCert {
     pub spki_sha256: String,
     /// SHA-256 of the certificate's DER, lower-case hex.
     pub cert_sha256: String,
+    /// When it expires, seconds since the Unix epoch.
+    pub not_after: i64,
 }
 
 /// The bytes are no X.509 certificate.
@@ -66,6 +68,7 @@ impl PeerCert {
             rdns,
             spki_sha256: sha256_hex(cert.public_key().raw),
             cert_sha256: sha256_hex(der),
+            not_after: cert.validity().not_after.timestamp(),
             ..Self::default()
         };
         if let Ok(Some(names)) = cert.subject_alternative_name() {

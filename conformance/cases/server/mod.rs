@@ -2,36 +2,54 @@
 
 mod client;
 mod client_proxyproto;
+mod closed_conns;
 mod errors;
 mod feature_flags;
 mod gsl;
 mod headers;
 mod ipqueue;
 mod log;
+mod monitor;
+mod monitor_shapes;
 mod opts;
+mod parser;
+mod parser_fuzz;
 mod ping;
 mod rate_counter;
 mod ring;
+mod server;
+mod signal;
+mod split;
 mod stree;
 mod subject_fuzz;
 mod subject_transform;
+mod sublist;
 mod util;
 
 crate::collect! {
     client,
     client_proxyproto,
+    closed_conns,
     errors,
     feature_flags,
     gsl,
     headers,
     ipqueue,
     log,
+    monitor,
+    monitor_shapes,
     opts,
+    parser,
+    parser_fuzz,
     ping,
     rate_counter,
     ring,
+    server,
+    signal,
+    split,
     stree,
     subject_fuzz,
     subject_transform,
+    sublist,
     util,
 }

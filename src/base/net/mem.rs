@@ -204,15 +204,16 @@ impl MemStream {
     }
 
     pub(super) async fn writable(&self) -> io::Result<()> {
-        std::future::poll_fn(|cx| {
-            let mut state = self.output.0.lock();
-            if state.closed || state.bytes.len() < PIPE_CAPACITY {
-                return Poll::Ready(Ok(()));
-            }
-            state.writer = Some(cx.waker().clone());
-            Poll::Pending
-        })
-        .await
+        std::future::poll_fn(|cx| self.poll_writable(cx)).await
+    }
+
+    pub(super) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.output.0.lock();
+        if state.closed || state.bytes.len() < PIPE_CAPACITY {
+            return Poll::Ready(Ok(()));
+        }
+        state.writer = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     pub(super) fn shutdown(&self) {

@@ -133,6 +133,14 @@ impl Stream {
         }
     }
 
+    /// As [`Stream::writable`], for the one task that both reads and writes.
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(s) => s.poll_writable(cx),
+            Self::Mem(s) => s.poll_writable(cx),
+        }
+    }
+
     /// Completes with the number of bytes read; 0 is the end.
     pub async fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
         std::future::poll_fn(|cx| self.poll_read(cx, buf)).await

@@ -86,6 +86,10 @@ impl TcpStream {
         self.0.writable().await
     }
 
+    pub(super) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_write_ready(cx)
+    }
+
     pub(super) fn shutdown(&self) {
         // Already gone is as good as shut down.
         let _ = rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both);

@@ -23,12 +23,28 @@ impl Entry {
     /// Whether its subscriptions are to `subject`.
     #[inline]
     pub(super) fn is(&self, subject: &[u8]) -> bool {
+        self.subject() == Some(subject)
+    }
+
+    /// What its subscriptions are to.
+    #[inline]
+    pub(super) fn subject(&self) -> Option<&[u8]> {
         let first = match self {
             Self::Empty => None,
             Self::One(sub) => Some(sub),
             Self::Many(many) => many.plain.first().or_else(|| many.groups.first()?.first()),
         };
-        first.is_some_and(|sub| sub.subject() == subject)
+        first.map(|sub| sub.subject())
+    }
+
+    /// Whether there are members of `queue`, or, if that is empty, subscriptions outside of groups.
+    pub(super) fn has(&self, queue: &[u8]) -> bool {
+        match self {
+            Self::Empty => false,
+            Self::One(sub) => sub.queue() == queue,
+            Self::Many(many) if queue.is_empty() => !many.plain.is_empty(),
+            Self::Many(many) => many.groups.iter().any(|group| group[0].queue() == queue),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {

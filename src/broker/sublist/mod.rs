@@ -5,8 +5,9 @@
 
 mod entry;
 mod trie;
+mod watch;
 
-use super::hash::{Seed, Table};
+use super::hash::{Place, Seed, Table};
 use super::sub::Subscription;
 use crate::base::limits;
 use crate::base::lock::{Rank, RwLock};
@@ -14,7 +15,9 @@ use crate::wire::subject;
 use entry::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::watch::Receiver;
 use trie::Trie;
+use watch::Watches;
 
 /// The subscriptions of one account.
 #[derive(Debug)]
@@ -25,11 +28,12 @@ pub struct Sublist {
     stats: Stats,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Index {
     literals: Table<Entry>,
     wildcards: Trie,
     count: usize,
+    watches: Watches,
 }
 
 #[derive(Debug, Default)]
@@ -74,7 +78,7 @@ impl Sublist {
         Self {
             seed,
             generation: AtomicU64::new(1),
-            index: RwLock::new(Rank::Sublist, Index::default()),
+            index: RwLock::new(Rank::Sublist, Index::new(seed)),
             stats: Stats::default(),
         }
     }
@@ -124,8 +128,8 @@ impl Sublist {
         removed
     }
 
-    /// Removes many under one hold of the lock.
-    pub fn remove_batch<'a>(&self, subs: impl IntoIterator<Item = &'a Arc<Subscription>>) {
+    /// Removes many under one hold of the lock; tells how many of them were there.
+    pub fn remove_batch<'a>(&self, subs: impl IntoIterator<Item = &'a Arc<Subscription>>) -> u64 {
         let mut removed = 0;
         {
             let mut index = self.index.write();
@@ -134,6 +138,7 @@ impl Sublist {
             }
         }
         self.removed(removed);
+        removed
     }
 
     fn removed(&self, n: u64) {
@@ -143,13 +148,45 @@ impl Sublist {
         }
     }
 
-    /// Hands everything that matches the literal `subject` to `found`.
+    /// Hands everything that matches the literal `subject` to `found`. A subject with an empty
+    /// token matches nothing, not even `>`.
     pub fn collect(&self, subject: &[u8], found: &mut impl Collect) {
         let index = self.index.read();
         if let Some(entry) = index.literals.find(self.seed.hash(subject), |e| e.is(subject)) {
             entry.collect(found);
         }
-        index.wildcards.walk(subject, &mut |entry| entry.collect(found));
+        if !index.wildcards.is_empty() && !subject::has_empty_token(subject) {
+            index.wildcards.walk(subject, &mut |entry| entry.collect(found));
+        }
+    }
+
+    /// Hands every subscription that some subject under `pattern` could reach to `found`. It looks
+    /// at all of them: for rare questions, not for messages.
+    pub fn collect_colliding(&self, pattern: &[u8], found: &mut impl Collect) {
+        let index = self.index.read();
+        let mut check = |entry: &Entry| {
+            if entry.subject().is_some_and(|subject| subject::collide(subject, pattern)) {
+                entry.collect(found);
+            }
+        };
+        index.literals.iter().for_each(&mut check);
+        index.wildcards.for_each(&mut check);
+    }
+
+    /// Watches whether anybody subscribes to just this literal `subject` (wildcard subscriptions
+    /// do not count), outside of groups or, if `queue` is not empty, in that group. The watch
+    /// ends with its receiver.
+    ///
+    /// # Errors
+    /// [`InvalidSubject`] for subjects with wildcards or empty tokens.
+    pub fn watch(&self, subject: &[u8], queue: &[u8]) -> Result<Receiver<bool>, InvalidSubject> {
+        if !subject::is_valid_publish_subject(subject) {
+            return Err(InvalidSubject);
+        }
+        let mut index = self.index.write();
+        let entry = index.literals.find(self.seed.hash(subject), |e| e.is(subject));
+        let interest = entry.is_some_and(|entry| entry.has(queue));
+        Ok(index.watches.add(subject, queue, interest))
     }
 
     /// Whether anything matches the literal `subject`.
@@ -226,29 +263,53 @@ impl Sublist {
 }
 
 impl Index {
+    fn new(seed: Seed) -> Self {
+        Self {
+            literals: Table::default(),
+            wildcards: Trie::new(seed),
+            count: 0,
+            watches: Watches::default(),
+        }
+    }
+
     fn insert_literal(&mut self, hash: u64, sub: Arc<Subscription>) {
-        match self.literals.find_mut(hash, |e| e.is(sub.subject())) {
-            Some(entry) => entry.insert(sub),
-            None => self.literals.insert(hash, Entry::One(sub)),
+        if !self.watches.is_empty() {
+            self.watches.set(sub.subject(), sub.queue(), true);
+        }
+        match self.literals.place(hash, |e| e.is(sub.subject())) {
+            Place::Held(entry) => entry.insert(sub),
+            Place::Free(free) => free.insert(Entry::One(sub)),
         }
     }
 
     fn remove(&mut self, seed: Seed, sub: &Arc<Subscription>) -> bool {
         let removed = if subject::is_literal(sub.subject()) {
-            let hash = seed.hash(sub.subject());
-            let Some(entry) = self.literals.find_mut(hash, |e| e.is(sub.subject())) else {
-                return false;
-            };
-            let removed = entry.remove(sub);
-            if entry.is_empty() {
-                self.literals.remove(hash, |e| e.is_empty());
-                self.literals.shrink();
-            }
-            removed
+            self.remove_literal(seed.hash(sub.subject()), sub)
         } else {
             self.wildcards.remove(sub)
         };
         self.count -= usize::from(removed);
+        removed
+    }
+
+    fn remove_literal(&mut self, hash: u64, sub: &Arc<Subscription>) -> bool {
+        let (mut removed, mut interest) = (false, false);
+        let watches = &self.watches;
+        self.literals.retain_one(
+            hash,
+            |e| e.is(sub.subject()),
+            |entry| {
+                removed = entry.remove(sub);
+                interest = !watches.is_empty() && entry.has(sub.queue());
+                !entry.is_empty()
+            },
+        );
+        if removed {
+            self.literals.shrink();
+            if !self.watches.is_empty() {
+                self.watches.set(sub.subject(), sub.queue(), interest);
+            }
+        }
         removed
     }
 }

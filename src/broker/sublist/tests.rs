@@ -75,6 +75,33 @@ fn a_hostile_depth_does_not_overflow_the_stack() {
     assert!(list.remove(&deep));
 }
 
+#[test]
+fn empty_tokens_match_no_wildcard() {
+    let list = Sublist::new(Seed(1));
+    for (sid, pattern) in [">", "*", "*.>", "foo.*.bar"].into_iter().enumerate() {
+        list.insert(sub(pattern, "", &sid.to_string())).unwrap();
+    }
+    for subject in ["", ".", ".foo", "foo.", "foo..bar"] {
+        assert!(matched(&list, subject).is_empty(), "{subject}");
+    }
+    assert_eq!(matched(&list, "foo.x.bar"), ["0", "2", "3"]);
+}
+
+#[test]
+fn a_watch_follows_its_subject() {
+    let list = Sublist::new(Seed(1));
+    let mut watch = list.watch(b"foo", b"q").unwrap();
+    let member = sub("foo", "q", "1");
+    list.insert(member.clone()).unwrap();
+    list.insert(sub("foo", "", "2")).unwrap();
+    assert!(watch.has_changed().unwrap() && *watch.borrow_and_update());
+    assert!(*list.watch(b"foo", b"").unwrap().borrow());
+    assert!(list.remove(&member) && !*watch.borrow_and_update());
+    drop(watch);
+    list.insert(member).unwrap();
+    assert!(list.watch(b"foo.*", b"").is_err());
+}
+
 mod model {
     use super::*;
     use proptest::prelude::*;

@@ -1,19 +1,20 @@
 //! Wildcard subscriptions, token by token.
 
 use super::entry::Entry;
+use crate::broker::hash::Seed;
 use crate::broker::sub::Subscription;
 use crate::wire::subject;
 use hashbrown::HashMap;
 use std::sync::Arc;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Trie {
     root: Level,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Level {
-    literals: HashMap<Box<[u8]>, Node>,
+    literals: HashMap<Box<[u8]>, Node, Seed>,
     /// `*`
     any: Option<Box<Node>>,
     /// `>`
@@ -27,6 +28,10 @@ struct Node {
 }
 
 impl Level {
+    fn new(seed: Seed) -> Self {
+        Self { literals: HashMap::with_hasher(seed), any: None, rest: None }
+    }
+
     fn is_empty(&self) -> bool {
         self.literals.is_empty() && self.any.is_none() && self.rest.is_none()
     }
@@ -50,22 +55,30 @@ impl Level {
 }
 
 impl Trie {
+    pub(super) fn new(seed: Seed) -> Self {
+        Self { root: Level::new(seed) }
+    }
+
     /// The entry of a pattern, made if it is not there.
     pub(super) fn entry(&mut self, pattern: &[u8]) -> &mut Entry {
+        let seed = *self.root.literals.hasher();
         let mut tokens = subject::tokens(pattern);
         let first = tokens.next().unwrap_or_default();
         let mut node = self.root.child_mut(first);
         for token in tokens {
-            node = node.next.get_or_insert_default().child_mut(token);
+            node = node.next.get_or_insert_with(|| Box::new(Level::new(seed))).child_mut(token);
         }
         &mut node.entry
     }
 
-    /// Hands every entry whose pattern matches the literal `subject` to `found`.
+    /// Hands every entry whose pattern matches the literal `subject` to `found`; a subject with an
+    /// empty token is matched by none.
     pub(super) fn walk(&self, subject: &[u8], found: &mut impl FnMut(&Entry)) {
-        if !self.root.is_empty() {
-            walk(&self.root, Some(subject), found);
-        }
+        walk(&self.root, Some(subject), found);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.root.is_empty()
     }
 
     /// Removes a subscription with the levels that nothing needs any more.

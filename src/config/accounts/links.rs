@@ -48,7 +48,9 @@ fn check_export<'a>(
 
 fn export_problem(export: &Export, what: &str) -> Option<String> {
     let name = quote(&export.subject);
-    if !subject::is_valid_subject(export.subject.as_bytes()) {
+    // As upstream: nobody looks at the subject of a stream export.
+    let is_service = matches!(export.kind, ExportKind::Service { .. });
+    if is_service && !subject::is_valid_subject(export.subject.as_bytes()) {
         return Some(format!("Error adding {what} export {name}: invalid subject"));
     }
     let ExportKind::Service { latency: Some(latency), .. } = &export.kind else { return None };

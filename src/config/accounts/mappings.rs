@@ -51,12 +51,12 @@ fn dest(item: Item<'_>) -> Result<MapDest, ConfigError> {
     let mut weighted = false;
     for entry in entries(map) {
         match entry.key().as_str() {
-            "dest" | "destination" => dest.subject = entry.text()?,
+            "dest" | "destination" => dest.subject = entry.reported_at(item).text()?,
             "weight" => {
                 dest.weight = weight(entry)?;
                 weighted = true;
             }
-            "cluster" => dest.cluster = entry.text()?,
+            "cluster" => dest.cluster = entry.reported_at(item).text()?,
             _ => {
                 let name = quote(entry.name);
                 return Err(entry.error(format!("Unknown field {name} for mapping destination")));

@@ -130,6 +130,11 @@ fn fields<'a>(map: &'a Map, account: &mut AccountOptions, cx: &mut Cx<'_>) -> Op
                     cx.unsupported(path("jetstream"), entry);
                 }
             }
+            "users" if !matches!(entry.kind(), ValueKind::Array(_)) => {
+                let got = Plain(entry.kind());
+                let message = format!("Expected users field to be an array, got {got}");
+                cx.error(entry.placeless(message));
+            }
             "users" => {
                 if let Some((nkeys, users)) = cx.check_with(|cx| authorization::users(entry, cx)) {
                     found = Some(Users { item: entry, nkeys, users });

@@ -76,10 +76,12 @@ fn is_jwt(text: &str) -> bool {
 /// `trusted_keys`.
 pub(in crate::config) fn trusted(item: Item<'_>, operator: &mut OperatorOptions, cx: &mut Cx<'_>) {
     let Some(trusted) = cx.strings("trusted", item) else { return };
+    // Reported at the last of them, as upstream does.
+    let last = item.elements().last().copied().unwrap_or(item);
     for key in trusted.iter().filter(|key| !keys::is_public(Role::Operator, key)) {
         let key = quote(key);
         let message = format!("trust key {key} required to be a valid public operator nkey");
-        cx.error(item.error(message));
+        cx.error(last.error(message));
     }
     operator.trusted_keys = trusted;
 }
@@ -329,7 +331,7 @@ fn proxies_trusted(item: Item<'_>, cx: &mut Cx<'_>) -> Result<Vec<String>, Confi
         for entry in entries(map) {
             match entry.key().as_str() {
                 "key" | "public_key" => {
-                    key = cx.check(entry.text()).unwrap_or_default();
+                    key = entry.text()?;
                     if !keys::is_any_public(&key) {
                         let key = quote(&key);
                         cx.error(entry.error(format!("invalid proxy key {key}")));

@@ -1,9 +1,10 @@
 //! CONNECT: what a client wants, who it is, which account it is in.
 
 use super::session::Session;
-use super::{label_suffix, user_label};
+use super::{REDACTED, label_suffix, user_label};
 use crate::auth::authenticator::{Attempt, ConnectionType, Decision, Identity as Proven, Refusal};
 use crate::broker::CloseReason;
+use crate::broker::account::GLOBAL_ACCOUNT;
 use crate::broker::endpoint::flag;
 use crate::logging::redact::redact_secrets;
 use crate::wire::connect::Connect;
@@ -23,7 +24,7 @@ impl Session {
     pub(super) async fn connect_without_connect(&mut self) {
         let options = self.who.ctx().settings.load().options.clone();
         let outcome = if options.no_auth_user.is_empty() {
-            Err(Refusal::Credentials { detail: "CONNECT must come first" })
+            Err(Refusal::Unknown { detail: "CONNECT must come first" })
         } else {
             self.who.client.stop_auth_timer();
             self.authenticate(&Connect::default()).await
@@ -71,6 +72,7 @@ impl Session {
         let endpoint = &self.who.endpoint;
         endpoint.set_flag(flag::NO_ECHO, !options.echo);
         endpoint.set_flag(flag::HEADERS, self.state.limits.headers);
+        self.remember(&options);
         if !first {
             self.leave_account();
         }
@@ -79,11 +81,11 @@ impl Session {
             Err(refusal) => return Err(self.violation(&refusal, &options)),
         };
         if options.new_account || !options.account.is_empty() {
-            let refusal = Refusal::Credentials { detail: "account designation in CONNECT" };
+            let refusal = Refusal::Unknown { detail: "account designation in CONNECT" };
             return Err(self.violation(&refusal, &options));
         }
         self.enter(*proven);
-        self.remember(&options, first);
+        self.register(&options, first);
         let outcome = self.check_protocol(&options);
         self.options = Some(options);
         outcome
@@ -132,7 +134,7 @@ impl Session {
             Decision::Refused(refusal) => Err(refusal),
             Decision::Hash(pending) => {
                 let computed = ctx.tasks.blocking(move || pending.verify()).await;
-                computed.unwrap_or(Err(Refusal::Credentials { detail: "password check failed" }))
+                computed.unwrap_or(Err(Refusal::Unknown { detail: "password check failed" }))
             }
         }
     }
@@ -161,6 +163,10 @@ impl Session {
     /// The users changed: it is still one of them, under the permissions of now, or it goes.
     pub(super) async fn authenticate_again(&mut self) {
         let options = self.options.clone().unwrap_or_default();
+        if self.has_moved(&options) {
+            self.who.endpoint.close(CloseReason::ClientClosed);
+            return;
+        }
         let proven = match self.authenticate(&options).await {
             Ok(proven) => proven,
             Err(refusal) => {
@@ -182,6 +188,19 @@ impl Session {
             self.who.account.stats.clients.fetch_add(1, Ordering::Relaxed);
         }
         self.drop_forbidden_subs();
+    }
+
+    /// The user it named is gone or in another account: it is to connect again, and is not told
+    /// why. As upstream, who named a user where there is no list of users goes too.
+    fn has_moved(&self, options: &Connect) -> bool {
+        if options.nkey.is_empty() && options.user.is_empty() {
+            return false;
+        }
+        let settings = self.who.ctx().settings.load();
+        match settings.authenticator.account_of(&options.nkey, &options.user) {
+            Some(account) => account.unwrap_or(GLOBAL_ACCOUNT) != self.who.account.name,
+            None => true,
+        }
     }
 
     fn drop_forbidden_subs(&self) {
@@ -210,16 +229,26 @@ impl Session {
         }
     }
 
-    /// What others may know of the CONNECT.
-    fn remember(&self, options: &Connect, first: bool) {
+    /// What others may know of the CONNECT, accepted or not.
+    fn remember(&self, options: &Connect) {
         let mut said = Box::new(options.clone());
-        for secret in [&mut said.pass, &mut said.auth_token, &mut said.jwt, &mut said.sig] {
+        for secret in [&mut said.pass, &mut said.jwt, &mut said.sig] {
             *secret = String::new();
         }
+        if !said.auth_token.is_empty() {
+            said.auth_token = REDACTED.to_owned();
+        }
+        self.who.client.ctl().said = Some(said);
+    }
+
+    /// It was let in: its account counts it, and logs name its user.
+    fn register(&self, options: &Connect, first: bool) {
         {
             let mut ctl = self.who.client.ctl();
-            ctl.said = Some(said);
-            ctl.user_label = user_label(options, &ctl.who).map(String::into_boxed_str);
+            ctl.registered = true;
+            if let Some(label) = user_label(options, &ctl.who) {
+                ctl.user_label = Some(label.into_boxed_str());
+            }
             if first {
                 let suffix = label_suffix(options, &ctl.account.name, ctl.user_label.as_deref());
                 ctl.label_suffix = suffix.into_boxed_str();
@@ -249,14 +278,18 @@ impl Session {
     /// Says no, the same way whatever was wrong.
     fn violation(&self, refusal: &Refusal, options: &Connect) -> CloseReason {
         let client = &self.who.client;
-        client.log_debug(&refusal.detail());
+        if !matches!(refusal, Refusal::Unknown { .. }) {
+            client.log_debug(&refusal.detail());
+        }
         match claimed_user(options) {
             Some(user) => client.log_error(&format!("authentication error - {user}")),
             None => client.log_error("authentication error"),
         }
         client.send_err("Authorization Violation");
         match refusal {
-            Refusal::Credentials { .. } => CloseReason::AuthenticationViolation,
+            Refusal::Credentials { .. } | Refusal::Unknown { .. } => {
+                CloseReason::AuthenticationViolation
+            }
             Refusal::ProxyNotTrusted => CloseReason::ProxyNotTrusted,
             Refusal::ProxyRequired => CloseReason::ProxyRequired,
         }

@@ -12,7 +12,9 @@ use crate::wire::info::Info;
 use crate::wire::proxy_proto;
 use data_encoding::BASE64URL_NOPAD;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 /// How long the PROXY header may take.
@@ -33,15 +35,34 @@ pub async fn serve(ctx: Arc<Context>, stream: Stream, peer: SocketAddr) {
     client.set_trace();
     client.log_debug("Client connection created");
     let settings = ctx.settings.load_full();
-    let ready = Box::pin(open(&client, &settings)).await;
+    let ready = until_closed(&client, Box::pin(open(&client, &settings))).await;
     match ready {
         Ok(opened) => {
             drop(settings);
-            Session::new(client.clone(), opened).run().await;
+            // Boxed, as everything that is awaited only at the end: an idle connection is this
+            // future and its session, so neither may carry room for anything else.
+            let mut session = Box::new(Session::new(client.clone(), opened));
+            session.run().await;
         }
         Err(reason) => client.close(reason),
     }
-    close(&client).await;
+    Box::pin(close(&client)).await;
+}
+
+/// Runs `opening` until it is done or someone closes the connection: a peer that says nothing
+/// must not hold up a shutdown.
+async fn until_closed<T>(
+    client: &Client,
+    mut opening: Pin<Box<impl Future<Output = Result<T, CloseReason>>>>,
+) -> Result<T, CloseReason> {
+    std::future::poll_fn(|cx| {
+        client.endpoint.set_reader(cx.waker());
+        match client.endpoint.closing() {
+            Some(reason) => Poll::Ready(Err(reason)),
+            None => opening.as_mut().poll(cx),
+        }
+    })
+    .await
 }
 
 /// What the handshake leaves to the session.
@@ -69,16 +90,17 @@ async fn open(client: &Arc<Client>, settings: &Settings) -> Result<Opened, Close
     if !tls_first {
         send(client, &info).await?;
     }
-    if ctx.phase() != Phase::Running {
-        return Err(CloseReason::ServerShutdown);
-    }
     let max = match options.max_conn {
         0 => None,
         max => Some(usize::try_from(max).unwrap_or(0)),
     };
     if !ctx.registry.add(client, max) {
-        client.send_err_and_log("maximum connections exceeded", true);
+        client.exceeds_max_connections();
         return Err(CloseReason::MaxConnectionsExceeded);
+    }
+    // Looked at once it is registered: a shutdown before closes whoever is, one after is seen here.
+    if ctx.phase() != Phase::Running {
+        return Err(CloseReason::ServerShutdown);
     }
     let mut input = Vec::new();
     let fallback = tls.as_ref().and_then(|(_, o)| o.handshake_first_fallback);
@@ -281,14 +303,14 @@ async fn close(client: &Arc<Client>) {
     let reason = endpoint.closing().unwrap_or(CloseReason::ClientClosed);
     client.stop_timers();
     client.log_debug(&format!("Client connection closed: {}", reason.as_str()));
-    let snapshot = client.snapshot(true);
+    let snapshot = client.last_snapshot(reason);
     let account = client.account();
     let registered = {
         let ctl = client.ctl();
-        if ctl.said.as_ref().is_some_and(|s| s.protocol >= 1) {
+        if ctl.registered && ctl.said.as_ref().is_some_and(|s| s.protocol >= 1) {
             ctx.async_info_clients.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
         }
-        ctl.said.is_some()
+        ctl.registered
     };
     let subs = endpoint.take_subs(true);
     if ctx.phase() != Phase::ShuttingDown {

@@ -38,6 +38,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// What monitoring shows in the place of a token.
+const REDACTED: &str = "[REDACTED]";
+
 /// A client connection, as others see it.
 #[derive(Debug)]
 pub struct Client {
@@ -60,6 +63,8 @@ struct Ctl {
     account: Arc<Account>,
     /// What it said in CONNECT, secrets taken out; `None` before.
     said: Option<Box<Connect>>,
+    /// Its account counts it: it was let in.
+    registered: bool,
     /// How logs name its user.
     user_label: Option<Box<str>>,
     /// What log lines add to its address and id: what the first CONNECT said.
@@ -88,6 +93,7 @@ impl Client {
             via: None,
             account,
             said: None,
+            registered: false,
             user_label: None,
             label_suffix: Box::default(),
             who: Who::Anonymous,
@@ -212,7 +218,7 @@ impl Client {
     /// Sends an error line and logs it, once in a while for all connections together.
     fn send_err_and_log(&self, text: &str, error: bool) {
         self.send_err(text);
-        let account = self.ctl().said.is_some().then(|| self.account().name.clone());
+        let account = self.ctl().registered.then(|| self.account().name.clone());
         let line = match account {
             Some(account) => format!("{text} - Account:{account}"),
             None => text.to_owned(),
@@ -223,17 +229,24 @@ impl Client {
         }
     }
 
+    /// Sends it away: there are more connections than may be.
+    pub fn exceeds_max_connections(&self) {
+        self.send_err_and_log("maximum connections exceeded", true);
+        self.close(CloseReason::MaxConnectionsExceeded);
+    }
+
     fn user_suffix(&self) -> String {
         let ctl = self.ctl();
         ctl.user_label.as_deref().map(|user| format!(" - {user}")).unwrap_or_default()
     }
 }
 
-/// How logs name the user a CONNECT claims to be, or was taken for when it named none.
+/// How logs name the user a CONNECT claims to be.
 fn user_label(said: &Connect, who: &Who) -> Option<String> {
     match (said.nkey.as_str(), said.user.as_str(), said.auth_token.is_empty()) {
+        // Who says nothing may be somebody all the same: `no_auth_user`.
         ("", "", true) => match who {
-            Who::User(user) => Some(format!("user:{user}")),
+            Who::User(name) => Some(format!("user:{name}")),
             _ => None,
         },
         ("", "", false) => Some("token".to_owned()),

@@ -30,11 +30,12 @@ impl Identity {
         let publication = Publication {
             subject: p.subject,
             reply: p.reply,
-            header_size: p.header_size,
+            // Headers of no length are none.
+            header_size: if p.header_len == Some(0) { &[] } else { p.header_size },
             size: p.size,
             payload: p.payload,
             at: at + p.subject_at,
-            canonical: p.canonical,
+            canonical: p.canonical && p.header_len != Some(0),
         };
         let traced = self.traced();
         if traced {
@@ -143,8 +144,8 @@ impl Identity {
                 self.client.pong(now);
                 Flow::Continue(())
             }
-            Op::Info(json) => match serde_json::from_slice::<serde_json::Value>(json) {
-                Ok(_) => Flow::Continue(()),
+            Op::Info(json) => match crate::wire::json::check(json) {
+                Ok(()) => Flow::Continue(()),
                 Err(e) => {
                     self.client.log_error(&e.to_string());
                     Flow::Break(CloseReason::ProtocolViolation)
@@ -251,19 +252,25 @@ impl Identity {
             _ => return self.bad_args("processUnsub", line),
         };
         state.active = true;
-        let sub = self.endpoint.sub(self.hub.seed, sid);
         if state.verbose {
             self.ok(batch);
         }
-        let Some(sub) = sub else { return Flow::Continue(()) };
         let max = max.map_or(0, |n| n as u64);
-        if max > 0 && max > sub.delivered() {
+        if max > 0
+            && let Some(sub) = self.endpoint.sub(self.hub.seed, sid)
+            && max > sub.delivered()
+        {
             sub.set_max(max);
-        } else {
-            sub.set_max(0);
-            if !self.shutting_down() {
-                self.client.drop_sub(&sub);
+            return Flow::Continue(());
+        }
+        if !self.shutting_down()
+            && let Some(sub) = self.endpoint.take_sub(self.hub.seed, sid)
+        {
+            if self.traced() {
+                self.client.trace_op("<->", "DELSUB", sub.sid());
             }
+            self.account.sublist.remove(&sub);
+            sub.close();
         }
         Flow::Continue(())
     }

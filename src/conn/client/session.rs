@@ -8,7 +8,9 @@ use super::Client;
 use super::handshake::Opened;
 use crate::auth::permissions::Checker;
 use crate::base::Mono;
-use crate::base::limits::BATCHES_PER_TURN;
+use crate::base::limits::{
+    BATCHES_PER_TURN, LARGE_MESSAGE, READ_SCRATCH, READ_WINDOW_LARGE, TURN_BYTES,
+};
 use crate::broker::batch::Publisher;
 use crate::broker::cache::Scope;
 use crate::broker::endpoint::flag;
@@ -47,7 +49,6 @@ impl Identity {
             hub: &self.hub,
             endpoint: &self.endpoint,
             scope: Scope {
-                instance: self.hub.instance,
                 seed: self.hub.seed,
                 account: &self.account,
                 permissions: self.permissions.as_deref(),
@@ -85,6 +86,8 @@ pub(super) struct Session {
     resume: bool,
     /// Bytes the operation at the front of `input` has; 0 while unknown.
     need: usize,
+    /// Bytes to read at once.
+    window: usize,
 }
 
 /// What a turn ended with.
@@ -136,11 +139,12 @@ impl Session {
             input: opened.input,
             resume,
             need: 0,
+            window: READ_SCRATCH,
         }
     }
 
     /// Reads until the connection ends.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(&mut self) {
         let mut stalled = Duration::ZERO;
         loop {
             match std::future::poll_fn(|cx| self.poll_turn(cx)).await {
@@ -154,7 +158,7 @@ impl Session {
                 Turn::Stall(target) => {
                     let longest = STALL_MAX.saturating_sub(stalled).min(STALL_MIN);
                     if !longest.is_zero() {
-                        target.out.stall(longest).await;
+                        Box::pin(target.out.stall(longest)).await;
                         stalled += longest;
                     }
                 }
@@ -172,40 +176,43 @@ impl Session {
             return Poll::Ready(Turn::Reloaded);
         }
         let hub = self.who.hub.clone();
-        Workspace::with(&hub, |workspace| {
-            let Workspace { scratch, batch } = workspace;
-            for _ in 0..BATCHES_PER_TURN {
+        Workspace::with(&hub, |scratch, batch| {
+            let mut left = TURN_BYTES;
+            while left > 0 {
                 if let Some(reason) = self.who.endpoint.closing() {
                     return Poll::Ready(Turn::Close(reason));
                 }
-                if let Some(turn) = ready!(self.poll_batch(cx, scratch, batch)) {
+                let (read, turn) = ready!(self.poll_batch(cx, scratch, batch));
+                if let Some(turn) = turn {
                     return Poll::Ready(turn);
                 }
+                left = left.saturating_sub(read.max(TURN_BYTES / BATCHES_PER_TURN));
             }
             Poll::Ready(Turn::Yield)
         })
     }
 
-    /// Reads once and processes what came.
+    /// Reads once and processes what came; how much, and how the turn ends if it does.
     fn poll_batch(
         &mut self,
         cx: &mut TaskContext<'_>,
         scratch: &mut [u8],
         batch: &mut Batch,
-    ) -> Poll<Option<Turn>> {
+    ) -> Poll<(usize, Option<Turn>)> {
         let kept = self.input.len();
         if self.resume {
             self.resume = false;
             let input = std::mem::take(&mut self.input);
-            return Poll::Ready(self.process(&input, batch));
+            return Poll::Ready((0, self.process(&input, batch)));
         }
         if self.need > scratch.len() || kept >= scratch.len() {
             return self.poll_large(cx, scratch, batch);
         }
-        let n = match ready!(self.who.endpoint.out.poll_read(cx, &mut scratch[kept..])) {
-            Ok(0) => return Poll::Ready(Some(Turn::Close(CloseReason::ClientClosed))),
+        let end = self.window.max(self.need).max(kept + 1).min(scratch.len());
+        let n = match ready!(self.who.endpoint.out.poll_read(cx, &mut scratch[kept..end])) {
+            Ok(0) => return Poll::Ready((0, Some(Turn::Close(CloseReason::ClientClosed)))),
             Ok(n) => n,
-            Err(e) => return Poll::Ready(Some(Turn::Close(read_error(&e)))),
+            Err(e) => return Poll::Ready((0, Some(Turn::Close(read_error(&e))))),
         };
         self.who.endpoint.out.flush_tls(&self.who.endpoint);
         scratch[..kept].copy_from_slice(&self.input);
@@ -214,7 +221,7 @@ impl Session {
         if self.input.is_empty() {
             self.input = Vec::new();
         }
-        Poll::Ready(turn)
+        Poll::Ready((n, turn))
     }
 
     /// Gathers an operation that is longer than the scratch.
@@ -223,19 +230,19 @@ impl Session {
         cx: &mut TaskContext<'_>,
         scratch: &mut [u8],
         batch: &mut Batch,
-    ) -> Poll<Option<Turn>> {
+    ) -> Poll<(usize, Option<Turn>)> {
         let n = match ready!(self.who.endpoint.out.poll_read(cx, scratch)) {
-            Ok(0) => return Poll::Ready(Some(Turn::Close(CloseReason::ClientClosed))),
+            Ok(0) => return Poll::Ready((0, Some(Turn::Close(CloseReason::ClientClosed)))),
             Ok(n) => n,
-            Err(e) => return Poll::Ready(Some(Turn::Close(read_error(&e)))),
+            Err(e) => return Poll::Ready((0, Some(Turn::Close(read_error(&e))))),
         };
         self.who.endpoint.out.flush_tls(&self.who.endpoint);
         self.input.extend_from_slice(&scratch[..n]);
         if self.input.len() < self.need {
-            return Poll::Ready(None);
+            return Poll::Ready((n, None));
         }
         let input = std::mem::take(&mut self.input);
-        Poll::Ready(self.process(&input, batch))
+        Poll::Ready((n, self.process(&input, batch)))
     }
 
     /// Processes the operations in `data` and delivers; keeps the rest.
@@ -258,7 +265,7 @@ impl Session {
 
     /// Up to the end of `data`, or an operation that needs more than the batch.
     fn operations(&mut self, data: &[u8], batch: &mut Batch, now: Mono) -> (usize, Option<Turn>) {
-        let mut at = 0;
+        let (mut at, mut published) = (0, 0);
         self.need = 0;
         while at < data.len() {
             if self.state.awaits_connect && !data[at].eq_ignore_ascii_case(&b'C') {
@@ -268,6 +275,7 @@ impl Session {
                 Step::Op(Op::Pub(p), len) => {
                     self.who.publish(&mut self.state, batch, now, &p, at);
                     at += len;
+                    published += 1;
                 }
                 Step::Op(Op::Connect(json), len) => {
                     return (at + len, Some(Turn::Connect(json.to_vec())));
@@ -287,12 +295,19 @@ impl Session {
                     self.need = need;
                     break;
                 }
-                Step::Fail(error) => {
+                Step::Fail(mut error) => {
+                    if let ParseError::Unknown { at: place, .. } = &mut error {
+                        *place += at;
+                    }
                     let reason = self.who.refuse(batch, &error);
                     return (data.len(), Some(Turn::Close(reason)));
                 }
             }
         }
+        // Many small messages want large reads; large messages gain nothing from them, and the
+        // turn they make is long for everybody else.
+        let large = published > 0 && at / published >= LARGE_MESSAGE;
+        self.window = if large { READ_WINDOW_LARGE } else { READ_SCRATCH };
         (at, None)
     }
 

@@ -1,10 +1,11 @@
 //! What monitoring shows of a client.
 
-use super::Client;
+use super::{Client, REDACTED};
 use crate::auth::authenticator::Who;
 use crate::base::Mono;
 use crate::broker::{CloseReason, Subscription};
 use crate::tls::session::SessionInfo;
+use crate::wire::connect::Connect;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -32,7 +33,8 @@ pub struct Snapshot {
     pub version: String,
     pub tls: Option<SessionInfo>,
     pub tls_first: bool,
-    pub who: Who,
+    /// Who it is, or failing that, says it is.
+    pub user: String,
     pub account: String,
     pub subs: Vec<SubSnapshot>,
     pub proxy_key: Option<String>,
@@ -74,21 +76,19 @@ impl Client {
         let num_subs = self.endpoint.subs_len();
         let ctl = self.ctl();
         let said = ctl.said.as_deref();
-        let text = |field: fn(&crate::wire::connect::Connect) -> &String| {
-            said.map(|s| field(s).clone()).unwrap_or_default()
-        };
+        let text =
+            |field: fn(&Connect) -> &String| said.map(|s| field(s).clone()).unwrap_or_default();
         let stats = &self.endpoint.stats;
         let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        let last = Mono(self.last.load(Ordering::Relaxed));
-        let reason = self.endpoint.closing();
+        let last = Mono(load(&stats.last_out).max(self.last.load(Ordering::Relaxed)));
         let cid = self.cid();
         Snapshot {
             cid,
             peer: ctl.peer,
             start_ns: self.start_wall_ns,
             last_activity_ns: self.wall_ns(last),
-            stop_ns: reason.map(|_| self.ctx.hub.env.clock().wall_ns()),
-            reason,
+            stop_ns: None,
+            reason: None,
             rtt: ctl.rtt,
             pending: self.endpoint.out.pending(),
             in_msgs: load(&stats.in_msgs),
@@ -102,16 +102,36 @@ impl Client {
             version: text(|s| &s.version),
             tls: self.endpoint.out.tls().map(|tls| tls.info()),
             tls_first: ctl.tls_first,
-            who: ctl.who.clone(),
+            user: user(&ctl.who, said),
             account: ctl.account.name.clone(),
             subs: subs.iter().map(|s| SubSnapshot::new(s, &ctl.account.name, cid)).collect(),
             proxy_key: ctl.proxy_key.clone(),
         }
     }
 
+    /// It as it ends, with its subscriptions.
+    pub(super) fn last_snapshot(&self, reason: CloseReason) -> Snapshot {
+        let stop_ns = Some(self.ctx.hub.env.clock().wall_ns());
+        Snapshot { stop_ns, reason: Some(reason), ..self.snapshot(true) }
+    }
+
     /// Wall time of a point of this connection's life.
     fn wall_ns(&self, at: Mono) -> i64 {
         let since = i64::try_from(at.since(self.start).as_nanos()).unwrap_or(i64::MAX);
         self.start_wall_ns.saturating_add(since)
+    }
+}
+
+/// The name of whoever was proven to be there; without a proof, the one that was claimed.
+fn user(who: &Who, said: Option<&Connect>) -> String {
+    match (who, said) {
+        (Who::Nkey(name) | Who::User(name), _) => name.clone(),
+        (Who::Token, _) => REDACTED.to_owned(),
+        (Who::Anonymous, Some(said)) => [&said.nkey, &said.user, &said.auth_token]
+            .into_iter()
+            .find(|claim| !claim.is_empty())
+            .cloned()
+            .unwrap_or_default(),
+        (Who::Anonymous, None) => String::new(),
     }
 }

@@ -93,9 +93,9 @@ pub enum ParseError {
     /// No verb starts like this, or a payload does not end in CRLF.
     #[error("parser ERROR, state={state}, i={at}: proto='{snippet}...'")]
     Unknown {
-        /// Bytes of the verb understood so far.
+        /// Upstream's number for what was understood so far.
         state: usize,
-        /// Where it went wrong.
+        /// Where it went wrong, from the start of the operation.
         at: usize,
         /// The bytes around, quoted.
         snippet: String,
@@ -141,7 +141,7 @@ pub fn parse<'a>(buf: &'a [u8], limits: &Limits) -> Step<'a> {
             Some(b'U') | None => publication(buf, b"PUB", false, limits),
             Some(b'I') => bare(buf, b"PING", Op::Ping, limits),
             Some(b'O') => bare(buf, b"PONG", Op::Pong, limits),
-            Some(_) => unknown(buf, 1, 1),
+            Some(_) => unknown(buf, state(b"P", 1), 1),
         },
         b'H' => publication(buf, b"HPUB", true, limits),
         b'S' => line(buf, b"SUB", Gap::Required, limits, Op::Sub),
@@ -154,34 +154,40 @@ pub fn parse<'a>(buf: &'a [u8], limits: &Limits) -> Step<'a> {
     }
 }
 
-/// The overwhelmingly common form, `PUB subject [reply] size\r\n`, in one pass over the line.
-/// Anything else, and anything incomplete or wrong, is left to the general path.
+/// The overwhelmingly common forms, `PUB subject [reply] size\r\n` and its `HPUB`, in one pass over
+/// the line. Anything else, and anything incomplete or wrong, is left to the general path.
 #[inline]
 fn fast_pub<'a>(buf: &'a [u8], limits: &Limits) -> Option<Step<'a>> {
-    let rest = buf.strip_prefix(b"PUB ")?;
+    let (verb_len, headers) = match buf {
+        [b'P', b'U', b'B', b' ', ..] => (4, false),
+        [b'H', b'P', b'U', b'B', b' ', ..] if limits.headers => (5, true),
+        _ => return None,
+    };
+    let rest = &buf[verb_len..];
     let subject_len = token_len(rest)?;
     let mut at = subject_len + 1;
     let mut reply: &[u8] = &[];
-    let (mut size, mut digits) = number(rest.get(at..)?);
-    if digits == 0 || rest.get(at + digits) != Some(&b'\r') {
-        let reply_len = token_len(&rest[at..])?;
-        reply = &rest[at..at + reply_len];
-        at += reply_len + 1;
-        (size, digits) = number(rest.get(at..)?);
-    }
-    if digits == 0 || digits > args::MAX_SIZE_DIGITS {
+    let sizes = match sizes(&rest[at..], headers) {
+        Some(sizes) => sizes,
+        None => {
+            let reply_len = token_len(&rest[at..])?;
+            reply = &rest[at..at + reply_len];
+            at += reply_len + 1;
+            sizes(&rest[at..], headers)?
+        }
+    };
+    let line_end = at + sizes.end;
+    if rest.get(line_end + 1) != Some(&b'\n') || line_end > limits.max_control_line {
         return None;
     }
-    let line_end = at + digits;
-    if rest.get(line_end..line_end + 2) != Some(b"\r\n") || line_end > limits.max_control_line {
-        return None;
-    }
+    let size = sizes.total;
     if limits.max_payload.is_some_and(|max| size > max) {
         return None;
     }
     let body = line_end + 2;
+    let need = verb_len + body + size + 2;
     let Some(payload) = rest.get(body..body + size) else {
-        return Some(Step::Incomplete { need: 4 + body + size + 2 });
+        return Some(Step::Incomplete { need });
     };
     if rest.get(body + size..body + size + 2)? != b"\r\n" {
         return None;
@@ -189,29 +195,74 @@ fn fast_pub<'a>(buf: &'a [u8], limits: &Limits) -> Option<Step<'a>> {
     let publication = Pub {
         subject: &rest[..subject_len],
         reply,
-        header_len: None,
-        header_size: &[],
-        size: &rest[at..line_end],
+        header_len: headers.then_some(sizes.header),
+        header_size: &rest[at..at + sizes.header_digits],
+        size: &rest[at + sizes.total_at..line_end],
         payload,
-        subject_at: 4,
+        subject_at: verb_len,
         canonical: true,
     };
-    Some(Step::Op(Op::Pub(publication), 4 + body + size + 2))
+    Some(Step::Op(Op::Pub(publication), need))
 }
 
 /// Length of the token at the front of `s`, if a single space and more than a separator follow.
+///
+/// Eight bytes at a time: the lowest marked byte is the first one below `!`; a control character
+/// among those is left to the general path.
 #[inline]
 fn token_len(s: &[u8]) -> Option<usize> {
-    let mut i = 0;
-    loop {
-        match s.get(i)? {
-            b' ' if i > 0 && !matches!(s.get(i + 1)?, b' ' | b'\t' | b'\r' | b'\n') => {
-                return Some(i);
-            }
-            b' ' | b'\t' | b'\r' | b'\n' => return None,
-            _ => i += 1,
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let mut len = 0;
+    while let Some(word) = s[len..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*word);
+        let low = word.wrapping_sub(EACH * 0x21) & !word & (EACH * 0x80);
+        if low != 0 {
+            len += low.trailing_zeros() as usize / 8;
+            return ends_token(s, len).then_some(len);
         }
+        len += 8;
     }
+    len += s[len..].iter().position(|b| *b <= b' ')?;
+    ends_token(s, len).then_some(len)
+}
+
+#[inline]
+fn ends_token(s: &[u8], len: usize) -> bool {
+    len > 0 && s[len] == b' ' && s.get(len + 1).is_some_and(|next| *next > b' ')
+}
+
+/// The sizes that end a line, as offsets from the first one's start.
+struct Sizes {
+    header: usize,
+    header_digits: usize,
+    total: usize,
+    total_at: usize,
+    /// Where the carriage return stands.
+    end: usize,
+}
+
+/// The one or two sizes at the front of `s`, when a carriage return follows and they make sense.
+#[inline]
+fn sizes(s: &[u8], headers: bool) -> Option<Sizes> {
+    let (first, digits) = number(s);
+    if digits == 0 || digits > args::MAX_SIZE_DIGITS {
+        return None;
+    }
+    let sizes = if headers {
+        let total_at = digits + 1;
+        let (total, total_digits) = number(s.get(total_at..)?);
+        let sane = s[digits] == b' '
+            && (1..=args::MAX_SIZE_DIGITS).contains(&total_digits)
+            && first <= total;
+        if !sane {
+            return None;
+        }
+        let end = total_at + total_digits;
+        Sizes { header: first, header_digits: digits, total, total_at, end }
+    } else {
+        Sizes { header: 0, header_digits: 0, total: first, total_at: 0, end: digits }
+    };
+    (s.get(sizes.end) == Some(&b'\r')).then_some(sizes)
 }
 
 /// Value and length of the digits at the front of `s`; lengths past the limit are cut there.
@@ -247,12 +298,12 @@ fn find_line<'a>(buf: &'a [u8], verb: &[u8], gap: Gap, limits: &Limits) -> Line<
         match buf.get(i) {
             None => return Line::Step(Step::Incomplete { need: 0 }),
             Some(b) if b.to_ascii_uppercase() == *expected => {}
-            Some(_) => return Line::Step(unknown(buf, i, i)),
+            Some(_) => return Line::Step(unknown(buf, state(verb, i), i)),
         }
     }
     let rest = &buf[verb.len()..];
     if gap == Gap::Required && rest.first().is_some_and(|b| !matches!(b, b' ' | b'\t')) {
-        return Line::Step(unknown(buf, verb.len(), verb.len()));
+        return Line::Step(unknown(buf, state(verb, verb.len()), verb.len()));
     }
     let Some(start) = rest.iter().position(|b| !matches!(b, b' ' | b'\t')) else {
         return Line::Step(too_long(rest, limits).unwrap_or(Step::Incomplete { need: 0 }));
@@ -292,7 +343,7 @@ fn bare<'a>(buf: &'a [u8], verb: &[u8], op: Op<'a>, limits: &Limits) -> Step<'a>
         match buf.get(i) {
             None => return Step::Incomplete { need: 0 },
             Some(b) if b.to_ascii_uppercase() == *expected => {}
-            Some(_) => return unknown(buf, i, i),
+            Some(_) => return unknown(buf, state(verb, i), i),
         }
     }
     match memchr(b'\n', &buf[verb.len()..]) {
@@ -324,7 +375,7 @@ fn publication<'a>(buf: &'a [u8], verb: &[u8], headers: bool, limits: &Limits) -
         match buf.get(line_len + parsed.size + i) {
             None => return Step::Incomplete { need },
             Some(b) if b == expected => {}
-            Some(_) => return unknown(buf, verb.len(), line_len + parsed.size + i),
+            Some(_) => return unknown(buf, PAYLOAD_END + i, line_len + parsed.size + i),
         }
     }
     let subject_at = verb.len() + 1;
@@ -355,8 +406,40 @@ fn too_long<'a>(args: &[u8], limits: &Limits) -> Option<Step<'a>> {
     })
 }
 
+/// Where upstream's states of a verb's bytes start, by number; they count up from there. Verbs
+/// that share a prefix share its states, and the rest of the later ones stands further down.
+const STATES: &[(&[u8], usize, usize)] = &[
+    (b"+OK", 0, 1),
+    (b"-ERR", 0, 4),
+    (b"CONNECT", 0, 10),
+    (b"HPUB", 0, 18),
+    (b"PUB", 0, 29),
+    (b"PING", 1, 34),
+    (b"PONG", 1, 37),
+    (b"P", 0, 29),
+    (b"SUB", 0, 43),
+    (b"UNSUB", 0, 59),
+    (b"INFO", 0, 71),
+];
+
+/// Upstream's state after a payload, where CRLF must follow.
+const PAYLOAD_END: usize = 41;
+
+/// Upstream's state once `matched` bytes of `verb` were understood.
+#[cold]
+fn state(verb: &[u8], matched: usize) -> usize {
+    let shared = |skip: usize| matched <= skip && skip > 0;
+    match STATES.iter().find(|(name, ..)| *name == verb) {
+        _ if matched == 0 => 0,
+        Some((_, skip, _)) if shared(*skip) => state(b"P", matched),
+        Some((_, skip, first)) => first + matched - skip - 1,
+        None => 0,
+    }
+}
+
 fn unknown<'a>(buf: &[u8], state: usize, at: usize) -> Step<'a> {
-    let end = (at + SNIPPET).min(buf.len());
+    // As upstream's: one byte less where the buffer ends sooner.
+    let end = if at + SNIPPET > buf.len() { buf.len().saturating_sub(1) } else { at + SNIPPET };
     let snippet = quote(buf.get(at..end).unwrap_or_default());
     Step::Fail(ParseError::Unknown { state, at, snippet })
 }

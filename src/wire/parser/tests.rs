@@ -100,3 +100,56 @@ fn bad_arguments() {
         assert_eq!(parse(bytes, &LIMITS), Step::Fail(ParseError::Args(text.into())));
     }
 }
+
+mod fast_path {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn word() -> impl Strategy<Value = String> {
+        prop_oneof![
+            3 => "[a-z.>*$_]{1,20}",
+            3 => "[0-9]{1,11}",
+            1 => "[ -~\t\u{e9}]{0,9}",
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn agrees_with_the_general_path(
+            headers: bool,
+            words in prop::collection::vec(word(), 1..5),
+            size in 0..40_usize,
+            end in prop_oneof![8 => Just("\r\n"), 1 => Just("\n"), 1 => Just(" \r\n"), 1 => Just("\r")],
+            cut in 0..80_usize,
+        ) {
+            let verb: &[u8] = if headers { b"HPUB" } else { b"PUB" };
+            let line = words.join(" ");
+            let payload = "x".repeat(size);
+            let text = String::from_utf8_lossy(verb);
+            for size in [size.to_string(), String::new()] {
+                let whole = format!("{text} {line} {size}{end}{payload}\r\n");
+                let bytes = &whole.as_bytes()[..whole.len().saturating_sub(cut / 2)];
+                for bytes in [whole.as_bytes(), bytes] {
+                    if let Some(fast) = fast_pub(bytes, &LIMITS) {
+                        prop_assert_eq!(fast, publication(bytes, verb, headers, &LIMITS));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn takes_the_common_forms() {
+        for whole in [
+            &b"PUB foo.bar 5\r\nhello\r\n"[..],
+            b"PUB a 0\r\n\r\n",
+            b"PUB foo.bar _INBOX.22.abcdefghijk 5\r\nhello\r\n",
+            b"PUB foo 77 5\r\nhello\r\n",
+            b"HPUB foo 12 17\r\nname:derek\r\nHELLO\r\n",
+            b"HPUB foo 1 12 17\r\nname:derek\r\nHELLO\r\n",
+        ] {
+            assert!(matches!(fast_pub(whole, &LIMITS), Some(Step::Op(_, n)) if n == whole.len()));
+        }
+    }
+}
