@@ -563,7 +563,7 @@ impl Delivery<'_> {
             return 0;
         }
         let allowed = sub.deliver(n);
-        if sub.max() > 0 && sub.exhausted() {
+        if allowed > 0 && sub.max() > 0 && sub.exhausted() {
             self.ended.push((self.endpoint.clone(), sub.clone()));
         }
         allowed
@@ -614,6 +614,11 @@ impl Delivery<'_> {
                     crate::wire::parser::parse_size(header).unwrap_or(0)
                 }
                 _ => 0,
+            };
+            let stripped = self.flags & flag::HEADERS == 0;
+            let (payload, header_len) = match payload.get(header_len..) {
+                Some(rest) if stripped => (rest, 0),
+                _ => (payload, header_len),
             };
             owner.trace_delivery(line, payload, header_len);
         }

@@ -183,8 +183,9 @@ pub(super) fn fill_for(scope: &Scope<'_>, subject: &[u8], matched: &mut Matched)
 }
 
 fn verdict(scope: &Scope<'_>, subject: &[u8]) -> Verdict {
-    let gateway = subject.starts_with(b"_GR_.") || subject.starts_with(b"$GNR.");
-    if gateway || subject.starts_with(b"$NRG.") && !scope.account.is_system {
+    if subject::is_gateway_reply(subject)
+        || subject.starts_with(b"$NRG.") && !scope.account.is_system
+    {
         return Verdict::Reserved;
     }
     match scope.permissions {

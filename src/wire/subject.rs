@@ -168,6 +168,12 @@ pub fn subset_match(subject: &[u8], pattern: &[u8]) -> bool {
     have.rest.is_none()
 }
 
+/// Whether a gateway made this subject of a reply, in today's form or that of old.
+#[inline]
+pub fn is_gateway_reply(subject: &[u8]) -> bool {
+    [&b"_GR_."[..], b"$GR."].into_iter().any(|p| subject.len() > p.len() && subject.starts_with(p))
+}
+
 /// Whether some literal subject could match both `a` and `b`.
 ///
 /// When both have wildcards, a token that merely *begins* with a wildcard character counts as one,

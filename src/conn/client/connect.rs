@@ -214,13 +214,18 @@ impl Session {
                 }
                 continue;
             }
-            let subject = quote(sub.subject());
-            let using = queue.map(|q| format!(" using queue {}", quote(q))).unwrap_or_default();
-            let which = format!("{subject}{using} (sid {})", quote(sub.sid()));
-            client.send_err(&format!("Permissions Violation for Subscription to {which}"));
-            let user = self.options.as_deref().map_or_else(|| claim(&Connect::default()), claim);
-            self.who.hub.log.info(format_args!("Removed sub {which} for {user} - not authorized"));
             client.drop_sub(&sub);
+            let mut what = quote(sub.subject());
+            if let Some(queue) = queue {
+                what.push_str(&format!(" using queue {}", quote(queue)));
+            }
+            what.push_str(&format!(" (sid {})", quote(sub.sid())));
+            client.send_err(&format!("Permissions Violation for Subscription to {what}"));
+            let user = self.options.as_deref().and_then(claimed_user);
+            self.who.hub.log.info(format_args!(
+                "Removed sub {what} for {} - not authorized",
+                user.as_deref().unwrap_or("User \"N/A\""),
+            ));
         }
     }
 
@@ -261,7 +266,12 @@ impl Session {
     /// A second CONNECT may lead into another account: nothing is taken along.
     fn leave_account(&mut self) {
         let subs = self.who.endpoint.take_subs(false);
-        subs.iter().for_each(|sub| sub.close());
+        for sub in &subs {
+            sub.close();
+            if self.who.traced() {
+                self.who.client.trace_op("<->", "DELSUB", sub.sid());
+            }
+        }
         self.who.account.sublist.remove_batch(&subs);
     }
 
@@ -271,10 +281,10 @@ impl Session {
         if !matches!(refusal, Refusal::Unknown { .. }) {
             client.log_debug(&refusal.detail());
         }
-        let claims_nothing =
-            [&options.nkey, &options.user, &options.auth_token].iter().all(|s| s.is_empty());
-        let claim = if claims_nothing { String::new() } else { format!(" - {}", claim(options)) };
-        client.log_error(&format!("authentication error{claim}"));
+        match claimed_user(options) {
+            Some(user) => client.log_error(&format!("authentication error - {user}")),
+            None => client.log_error("authentication error"),
+        }
         client.send_err("Authorization Violation");
         match refusal {
             Refusal::Credentials { .. } | Refusal::Unknown { .. } => {
@@ -286,12 +296,12 @@ impl Session {
     }
 }
 
-/// Who a CONNECT claims to be, as log lines have it.
-fn claim(options: &Connect) -> String {
-    match (options.nkey.as_str(), options.user.as_str(), options.auth_token.is_empty()) {
-        ("", "", true) => "User \"N/A\"".to_owned(),
-        ("", "", false) => "Token \"[REDACTED]\"".to_owned(),
-        ("", user, _) => format!("User {}", quote(user.as_bytes())),
-        (nkey, ..) => format!("Nkey {}", quote(nkey.as_bytes())),
+/// Who a CONNECT says it is, as errors about it say.
+fn claimed_user(options: &Connect) -> Option<String> {
+    match (options.nkey.as_str(), options.user.as_str()) {
+        ("", "") if options.auth_token.is_empty() => None,
+        ("", "") => Some("Token \"[REDACTED]\"".to_owned()),
+        ("", user) => Some(format!("User {}", quote(user.as_bytes()))),
+        (nkey, _) => Some(format!("Nkey {}", quote(nkey.as_bytes()))),
     }
 }

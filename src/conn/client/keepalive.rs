@@ -115,7 +115,8 @@ impl Client {
         };
         if stale {
             self.log_debug("Stale Client Connection - Closing");
-            self.send_err("Stale Connection");
+            // As upstream, this one is not traced.
+            self.endpoint.out.send_bytes(&self.endpoint, b"-ERR 'Stale Connection'\r\n");
             self.ctx.hub.stats.stale_connections.fetch_add(1, Ordering::Relaxed);
             return self.close(CloseReason::StaleConnection);
         }

@@ -37,11 +37,15 @@ impl Identity {
             at: at + p.subject_at,
             canonical: p.canonical && p.header_len != Some(0),
         };
+        let traced = self.traced();
+        if traced {
+            self.trace_publish(p);
+        }
         if state.pedantic && !subject::is_valid_literal_subject(p.subject) {
             self.error(batch, "Invalid Publish Subject");
         }
-        if self.traced() {
-            self.trace_publish(p);
+        if traced {
+            self.trace_publish_payload(p);
         }
         let by = self.publisher(now);
         let Some(result) = batch.admit(&by, &publication) else {
@@ -74,6 +78,10 @@ impl Identity {
         let args = [p.subject, p.reply, p.header_size, p.size];
         let args = args.into_iter().filter(|a| !a.is_empty()).collect::<Vec<_>>().join(&b' ');
         self.client.trace_in(verb, &args);
+    }
+
+    #[cold]
+    fn trace_publish_payload(&self, p: &Pub<'_>) {
         let mut payload = p.payload.to_vec();
         payload.extend_from_slice(b"\r\n");
         self.client.trace_payload("<<-", &payload, p.header_len.unwrap_or(0));
@@ -321,9 +329,9 @@ fn is_separator(b: u8) -> bool {
 /// Replies that only servers give out.
 #[inline]
 fn is_reserved_reply(reply: &[u8]) -> bool {
-    match reply.first() {
-        Some(b'_') => reply.starts_with(b"_R_.") || reply.starts_with(b"_GR_."),
-        Some(b'$') => reply.starts_with(b"$JS.ACK."),
-        _ => false,
-    }
+    const ACK: &[u8] = b"$JS.ACK.";
+    matches!(reply.first(), Some(b'_' | b'$'))
+        && (reply.starts_with(b"_R_.")
+            || reply.len() > ACK.len() && reply.starts_with(ACK)
+            || subject::is_gateway_reply(reply))
 }

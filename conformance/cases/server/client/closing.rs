@@ -61,17 +61,19 @@ async fn nothing_is_subscribed_after_the_end(cx: Cx) {
 }
 
 /// Connects as soon as the server has a place for one more.
-async fn finds_a_place(server: &Server, tls: Option<&TlsClient>) {
+async fn finds_a_place(server: &Server) -> Raw {
+    let mut found = None;
     eventually(PATIENCE, async || {
         let mut c = server.raw().await;
         c.info().await;
-        if let Some(tls) = tls {
-            c.start_tls(tls).await;
-        }
         let _ = c.try_send("CONNECT {\"verbose\":false}\r\nPING\r\n").await;
-        c.expect_re("^(PONG|-ERR 'maximum connections exceeded')$").await[1] == "PONG"
+        let welcome =
+            c.expect_re("^(PONG|-ERR 'maximum connections exceeded')$").await[1] == "PONG";
+        found = welcome.then_some(c);
+        found.is_some()
     })
     .await;
+    found.expect("a place")
 }
 
 async fn its_place_is_free(cx: Cx) {
@@ -84,7 +86,7 @@ async fn its_place_is_free(cx: Cx) {
     second.expect_err("maximum connections exceeded").await;
     second.expect_closed().await;
     drop(c);
-    finds_a_place(&server, None).await;
+    finds_a_place(&server).await;
 }
 
 async fn closed_before_anything_was_said(cx: Cx) {
@@ -93,12 +95,19 @@ async fn closed_before_anything_was_said(cx: Cx) {
     for _ in 0..50 {
         drop(server.raw().await);
     }
-    finds_a_place(&server, None).await;
+    // All of its places are free again, and no more than those.
+    let mut places = Vec::new();
+    for _ in 0..10 {
+        places.push(finds_a_place(&server).await);
+    }
+    let mut one_more = server.raw_connected().await;
+    one_more.expect_err("maximum connections exceeded").await;
+    one_more.expect_closed().await;
 
     let identity = Authority::new(cx.dir(), "ca").issue(&["localhost"]);
     let server = cx
         .server(&format!(
-            "max_connections: 10\ntls {{ cert_file: {:?}, key_file: {:?}, timeout: 20 }}",
+            "debug: true\ntls {{ cert_file: {:?}, key_file: {:?}, timeout: 20 }}",
             identity.cert, identity.key
         ))
         .await;
@@ -107,13 +116,12 @@ async fn closed_before_anything_was_said(cx: Cx) {
     for _ in 0..50 {
         drop(server.raw().await);
     }
-    eventually(PATIENCE, async || {
-        let mut c = server.raw().await;
-        c.info().await;
-        c.send("").await;
-        true
-    })
-    .await;
+    let closed = || server.log().matches("Client connection closed: ").count();
+    eventually(PATIENCE, async || closed() == 50).await;
+    let mut c = server.raw_tls(&TlsClient::new()).await;
+    c.connect(json!({"verbose": false})).await;
+    c.flush().await;
+    assert_eq!(server.log().matches("Client connection created").count(), 51);
 }
 
 async fn a_stalled_tls_client_does_not_hold_it_up(cx: Cx) {

@@ -106,6 +106,8 @@ async fn a_longer_subject_is_another(cx: Cx) {
     let publish = "PUB foo.bar 5\r\nhello\r\n";
     c.send(format!("{publish}SUB foo 1\r\nPING\r\n{publish}PING\r\n")).await;
     c.expect("PONG\r\nPONG\r\n").await;
+    c.send("PUB foo 5\r\nhello\r\n").await;
+    c.expect("MSG foo 1 5\r\nhello\r\n").await;
 }
 
 async fn wildcard_characters_in_a_token_are_literal(cx: Cx) {
@@ -138,14 +140,23 @@ async fn system_queue_group_is_reserved(cx: Cx) {
 
 async fn reserved_subjects_and_replies(cx: Cx) {
     let (server, mut c) = connected(&cx).await;
-    server.allow_errors(r#"Publish Violation - Subject "_GR_.anything""#);
-    server.allow_errors(r#"Publish Violation - Reply "_GR_.anything""#);
-    c.send("SUB > 1\r\nPUB _GR_.anything 2\r\nno\r\n").await;
-    c.expect_err(r#"Permissions Violation for Publish to "_GR_.anything""#).await;
-    c.send("PUB foo _GR_.anything 2\r\nno\r\n").await;
-    c.expect_err(r#"Permissions Violation for Publish with Reply of "_GR_.anything""#).await;
-    c.flush().await;
-    server.log_line("Publish Violation - Reply").await;
+    server.allow_errors("Publish Violation");
+    c.send("SUB > 1\r\n").await;
+    for subject in ["_GR_.anything", "$GR.anything"] {
+        c.send(format!("PUB {subject} 2\r\nno\r\n")).await;
+        c.expect_err(&format!("Permissions Violation for Publish to {subject:?}")).await;
+        server.log_line(&format!("Publish Violation - Subject {subject:?}")).await;
+    }
+    for reply in ["_GR_.anything", "$GR.anything", "_R_.anything", "$JS.ACK.anything"] {
+        c.send(format!("PUB foo {reply} 2\r\nno\r\n")).await;
+        c.expect_err(&format!("Permissions Violation for Publish with Reply of {reply:?}")).await;
+        server.log_line(&format!("Publish Violation - Reply {reply:?}")).await;
+    }
+    // What only looks alike is free.
+    for subject in ["_GR_", "$GR", "$GRAY.area", "_R_.anything", "$JS.ACK"] {
+        c.send(format!("PUB {subject} 2\r\nok\r\n")).await;
+        c.expect(&format!("MSG {subject} 1 2\r\nok\r\n")).await;
+    }
 }
 
 async fn raft_subjects_are_for_the_system(cx: Cx) {

@@ -139,13 +139,17 @@ async fn connect_has_a_protocol_level(cx: Cx) {
 
 async fn ping_is_answered(cx: Cx) {
     crate::exercises!("protocol", "operation|PING|both", "operation|PONG|both");
-    let server = cx.server("").await;
+    let server = cx.server("trace: true").await;
     let mut c = server.raw().await;
     c.info().await;
     c.send("PING\r\n").await;
     c.expect("PONG\r\n").await;
     c.send("ping\r\nPiNg\r\n").await;
     c.expect("PONG\r\nPONG\r\n").await;
+    for line in ["<<- [PING]", "->> [PONG]"] {
+        server.log_line(line).await;
+        assert_eq!(server.log().matches(line).count(), 3, "{line}");
+    }
 }
 
 async fn time_for_connect_is_limited(cx: Cx) {

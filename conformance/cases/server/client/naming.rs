@@ -69,7 +69,7 @@ async fn by_its_user(cx: Cx) {
     let server = cx.server(&config("user: testuser, password: testpass")).await;
     let connect = json!({"verbose": false, "user": "testuser", "pass": "testpass"});
     let want = r#"127.0.0.1: - cid: - "$G/user:testuser""#;
-    assert_eq!(label(&server, &[connect.clone()]).await, want);
+    assert_eq!(label(&server, std::slice::from_ref(&connect)).await, want);
     let mut full = connect;
     for (key, value) in [("version", "1.0.0"), ("lang", "go"), ("name", "test-client")] {
         full[key] = json!(value);
@@ -83,6 +83,14 @@ async fn by_its_user(cx: Cx) {
 
     let server = cx.server("debug: true").await;
     assert_eq!(label(&server, &[json!({"verbose": false})]).await, "127.0.0.1: - cid:");
+
+    // Who says nothing is named after whom it is taken for.
+    let anonymous = "debug: true, no_auth_user: ua
+        accounts { A { users [ { user: ua, password: pa } ] } }";
+    let server = cx.server(anonymous).await;
+    server.log_line("[WRN] Plaintext passwords detected, use nkeys or bcrypt").await;
+    let want = r#"127.0.0.1: - cid: - "A/user:ua""#;
+    assert_eq!(label(&server, &[json!({"verbose": false})]).await, want);
 
     let pair = KeyPair::create(&Env::os(), Kind::User);
     let key = pair.public();

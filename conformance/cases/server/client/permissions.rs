@@ -70,8 +70,10 @@ async fn a_subject_and_a_queue(cx: Cx) {
     }
 }
 
-/// Permissions to subscribe, what is subscribed to, and whether that is allowed.
-const WITH_GROUPS: &[(&[&str], &[&str], &str, &str, bool)] = &[
+type Subjects = &'static [&'static str];
+
+/// Subjects to allow and to deny, what is subscribed to, and whether that may be.
+const WITH_GROUPS: &[(Subjects, Subjects, &str, &str, bool)] = &[
     (&["foo"], &[], "foo", "", true),
     (&["foo bar"], &[], "foo", "bar", true),
     (&["foo bar.*"], &[], "foo", "bar.fizz", true),
@@ -192,6 +194,27 @@ async fn a_reload_lifts_a_denial(cx: Cx) {
     publisher.send("PUB foo.secret 2\r\nok\r\n").await;
     publisher.flush().await;
     attacker.read_msgs(2).await;
+
+    // The other way round, subscriptions that are denied now end.
+    attacker.send("SUB foo.* workers 3\r\n").await;
+    attacker.flush().await;
+    server.reload(&denying("foo.*")).await;
+    let mut removed =
+        [attacker.read_line().await, attacker.read_line().await, attacker.read_line().await];
+    removed.sort();
+    assert_eq!(
+        removed,
+        [
+            r#"-ERR 'Permissions Violation for Subscription to "foo.*" (sid "1")'"#,
+            r#"-ERR 'Permissions Violation for Subscription to "foo.*" (sid "2")'"#,
+            r#"-ERR 'Permissions Violation for Subscription to "foo.*" using queue "workers" (sid "3")'"#,
+        ]
+    );
+    let line = server.log_line(r#"Removed sub "foo.*" using queue "workers" (sid "3")"#).await;
+    assert!(line.ends_with(r#"for User "attacker" - not authorized"#), "{line}");
+    publisher.send("PUB foo.end 0\r\n\r\n").await;
+    publisher.flush().await;
+    attacker.flush().await;
 }
 
 /// A service with a request to answer, and who waits for the answers.

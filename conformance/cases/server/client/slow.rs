@@ -146,13 +146,13 @@ async fn a_write_timeout_closes_by_default(cx: Cx) {
 
 async fn a_write_timeout_may_be_retried(cx: Cx) {
     crate::exercises!("config_keys", "top|write_timeout");
-    let config = "debug: true, write_deadline: '200ms', write_timeout: retry";
+    let config = "debug: true, write_deadline: '1s', write_timeout: retry";
     // Who takes nothing at all is cut off all the same, at the second time.
     let server = cx.server(config).await;
     let _c = stalled(&server).await;
     flood(&server).await;
-    server.log_line("Slow Consumer Detected: WriteDeadline of 200ms exceeded").await;
-    server.log_line("Slow Consumer State: WriteDeadline of 200ms exceeded").await;
+    server.log_line("Slow Consumer Detected: WriteDeadline of 1s exceeded").await;
+    server.log_line("Slow Consumer State: WriteDeadline of 1s exceeded").await;
     server.log_line("Client connection closed: Slow Consumer (Write Deadline)").await;
 
     // Who reads on is forgiven.
@@ -163,7 +163,7 @@ async fn a_write_timeout_may_be_retried(cx: Cx) {
     c.flush().await;
     let publishing = flood(&server);
     let reading = async {
-        server.log_line("Slow Consumer Detected: WriteDeadline of 200ms exceeded").await;
+        server.log_line("Slow Consumer Detected: WriteDeadline of 1s exceeded").await;
         c.read_msgs(MORE_THAN_BUFFERS / 65536).await;
     };
     tokio::join!(publishing, reading);

@@ -132,6 +132,15 @@ async fn deliveries(cx: Cx) {
             "->> [PONG]",
         ]
     );
+
+    // To who does not understand headers they are not shown.
+    let mut plain = server.raw_connected().await;
+    plain.send("SUB plain 8\r\n").await;
+    plain.flush().await;
+    let from = server.log().len();
+    service.send(with_headers(ONE, "Hi").replace("foo", "plain")).await;
+    plain.expect("MSG plain 8 2\r\nHi\r\n").await;
+    server.log_line_from(from, r#"->> MSG_PAYLOAD: ["Hi"]"#).await;
 }
 
 async fn deliveries_with_headers(cx: Cx) {
