@@ -286,6 +286,10 @@ impl Owner for Client {
     }
 
     fn sub_exhausted(&self, sub: &Arc<Subscription>) {
+        if sub.is_closed() {
+            // An earlier message of the same batch was the last.
+            return;
+        }
         self.log_debug(&format!(
             "Auto-unsubscribe limit of {} reached for sid '{}'",
             sub.max(),

@@ -273,6 +273,9 @@ impl Session {
             }
             match parse(&data[at..], &self.state.limits) {
                 Step::Op(Op::Pub(p), len) => {
+                    if self.who.traced() {
+                        self.who.trace_publish(&data[at..], &p);
+                    }
                     self.who.publish(&mut self.state, batch, now, &p, at);
                     at += len;
                     published += 1;
@@ -296,6 +299,15 @@ impl Session {
                     break;
                 }
                 Step::Fail(mut error) => {
+                    let line = matches!(
+                        error,
+                        ParseError::Args(_)
+                            | ParseError::HeadersNotSupported
+                            | ParseError::MaxPayload { .. }
+                    );
+                    if line && self.who.traced() {
+                        self.who.trace_publish_line(&data[at..]);
+                    }
                     if let ParseError::Unknown { at: place, .. } = &mut error {
                         *place += at;
                     }
