@@ -268,9 +268,7 @@ impl Identity {
         if !self.shutting_down()
             && let Some(sub) = self.endpoint.take_sub(self.hub.seed, sid)
         {
-            if self.traced() {
-                self.client.trace_line("<-> DELSUB ", sub.sid());
-            }
+            self.client.trace_dropped(&sub);
             self.account.sublist.remove(&sub);
             sub.close();
         }

@@ -17,7 +17,9 @@ use crate::broker::endpoint::flag;
 use crate::broker::{Account, Batch, CloseReason, Endpoint, Hub, Workspace};
 use crate::conn::context::{Context, Phase};
 use crate::wire::connect::Connect;
-use crate::wire::parser::{Limits, Op, ParseError, Step, parse};
+use crate::wire::parser::{
+    Limits, Op, PAYLOAD_END, PAYLOAD_END_LF, ParseError, Step, parse,
+};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -304,6 +306,7 @@ impl Session {
                         ParseError::Args(_)
                             | ParseError::HeadersNotSupported
                             | ParseError::MaxPayload { .. }
+                            | ParseError::Unknown { state: PAYLOAD_END..=PAYLOAD_END_LF, .. }
                     );
                     if line && self.who.traced() {
                         self.who.trace_publish_line(&data[at..]);

@@ -378,8 +378,10 @@ const STATES: &[(&[u8], usize, usize)] = &[
     (b"INFO", 0, 71),
 ];
 
-/// Upstream's state after a payload, where CRLF must follow.
-const PAYLOAD_END: usize = 41;
+/// Upstream's state after a payload, where CRLF must follow; it has one for either byte.
+pub const PAYLOAD_END: usize = 41;
+/// The second of them.
+pub const PAYLOAD_END_LF: usize = 42;
 
 /// Upstream's state once `matched` bytes of `verb` were understood.
 #[cold]
