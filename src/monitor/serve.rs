@@ -60,6 +60,8 @@ impl Monitor {
         // A client that goes away or talks nonsense is no event; hyper has told it.
         let _ = http1::Builder::new()
             .auto_date_header(false)
+            // As Go writes them; there are tools that look for them by hand.
+            .title_case_headers(true)
             .header_read_timeout(None)
             .serve_connection(TokioIo::new(transport), service)
             .await;

@@ -288,6 +288,10 @@ impl Owner for Client {
     }
 
     fn sub_exhausted(&self, sub: &Arc<Subscription>) {
+        if sub.is_closed() {
+            // An earlier message of the same batch was the last.
+            return;
+        }
         self.log_debug(&format!(
             "Auto-unsubscribe limit of {} reached for sid '{}'",
             sub.max(),
@@ -303,12 +307,16 @@ impl Owner for Client {
 }
 
 impl Client {
+    fn trace_dropped(&self, sub: &Subscription) {
+        if self.traced() {
+            self.trace_op("<->", "DELSUB", sub.sid());
+        }
+    }
+
     /// Takes a subscription out everywhere.
     fn drop_sub(&self, sub: &Arc<Subscription>) {
         if self.endpoint.remove_sub(self.ctx.hub.seed, sub) {
-            if self.traced() {
-                self.trace_op("<->", "DELSUB", sub.sid());
-            }
+            self.trace_dropped(sub);
             self.account().sublist.remove(sub);
         }
         sub.close();
