@@ -163,6 +163,7 @@ async fn nobody_asked_for_monitoring(cx: Cx) {
     let mut c = server.raw_connected().await;
     c.flush().await;
     assert!(server.ports().get("monitoring").is_none(), "{}", server.ports());
+    server.log_line("Server is ready").await;
     assert!(!server.log().contains("monitor on"));
 }
 
