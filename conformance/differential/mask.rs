@@ -35,6 +35,8 @@ static INFO: LazyLock<Vec<Mask>> = LazyLock::new(|| {
         (r#""(port|client_id)":\d+"#, r#""$1":<$1>"#),
         // Comes with the authorization callout (docs/deviations.md, info-xkey).
         (r#","xkey":"<xkey>""#, ""),
+        // Where a build knows it.
+        (r#""git_commit":"<git_commit>","#, ""),
         (r#""(connect_urls)":\[[^\]]*\]"#, r#""$1":[<urls>]"#),
     ])
 });

@@ -147,6 +147,12 @@ pub(super) fn ask(
     }
     let config = format!("listen: \"127.0.0.1:-1\"\n{}", wire.config);
     let mut server = place.start(&config, &[])?;
+    if wire.log {
+        let end = Instant::now() + CLOSING;
+        while !server.log().contains("Server is ready") && Instant::now() < end {
+            thread::sleep(PAUSE);
+        }
+    }
     let mut answers = Vec::new();
     for script in scripts {
         let from = server.log().len();
@@ -226,8 +232,9 @@ impl Conn {
         let closed = stream.is_none();
         let mut conn = Self { stream, received: Vec::new(), shown: 0, closed };
         conn.read_while(CLOSING, |received| !received.ends_with(b"\r\n"));
-        if !greeting && !conn.closed {
-            conn.shown = conn.received.len();
+        if !greeting && conn.received.starts_with(b"INFO ") {
+            let line = conn.received.iter().position(|&byte| byte == b'\n');
+            conn.shown = line.map_or(0, |end| end + 1);
         }
         conn
     }

@@ -14,6 +14,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,9 +30,11 @@ impl Monitor {
         tasks.spawn_abortable(async move { own.usage.watch(&own.ctx.hub.env).await });
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let monitor = self.clone();
-                    tasks.spawn_abortable(async move { monitor.connection(stream, secure).await });
+                    tasks.spawn_abortable(
+                        async move { monitor.connection(stream, peer, secure).await },
+                    );
                 }
                 Err(e) => {
                     self.ctx.hub.log.error(format_args!("monitoring: Accept error: {e}"));
@@ -41,9 +44,9 @@ impl Monitor {
         }
     }
 
-    async fn connection(self: Arc<Self>, stream: Stream, secure: bool) {
+    async fn connection(self: Arc<Self>, stream: Stream, peer: SocketAddr, secure: bool) {
         let tls = if secure {
-            let Some(tls) = self.handshake(&stream).await else { return };
+            let Some(tls) = self.handshake(&stream, peer).await else { return };
             Some(tls)
         } else {
             None
@@ -57,20 +60,25 @@ impl Monitor {
         // A client that goes away or talks nonsense is no event; hyper has told it.
         let _ = http1::Builder::new()
             .auto_date_header(false)
+            // As Go writes them; there are tools that look for them by hand.
+            .title_case_headers(true)
             .header_read_timeout(None)
             .serve_connection(TokioIo::new(transport), service)
             .await;
     }
 
     /// Agrees on TLS by the certificates of now; nobody is asked for one.
-    async fn handshake(&self, stream: &Stream) -> Option<TlsSession> {
+    async fn handshake(&self, stream: &Stream, peer: SocketAddr) -> Option<TlsSession> {
         let config = self.ctx.settings.load().monitor_tls.clone()?;
         let session = TlsSession::accept(config, &[]).ok()?;
         let done = self.clock().timeout(HEAD_TIMEOUT, session.handshake(stream)).await;
         match done {
             Some(Ok(())) => Some(session),
             Some(Err(e)) => {
-                self.ctx.hub.log.error(format_args!("monitoring: TLS handshake error: {e}"));
+                self.ctx
+                    .hub
+                    .log
+                    .error(format_args!("monitoring: TLS handshake error from {peer}: {e}"));
                 None
             }
             None => None,

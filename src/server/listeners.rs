@@ -69,8 +69,8 @@ impl Server {
         let listener = self.0.env.net().listen(&options.http_host, wanted).await;
         let bound = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (addr, listener) = bound.map_err(|e| {
-            let at = host_port(&options.http_host, wanted);
-            format!("can't listen to the monitor port: listen tcp {at}: {}", reason(&e))
+            let problem = listen_problem(&options.http_host, wanted, &e);
+            format!("can't listen to the monitor port: {problem}")
         })?;
         let protocol = if secure { "https" } else { "http" };
         let at = host_port(&options.http_host, addr.port());

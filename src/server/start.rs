@@ -13,7 +13,8 @@ use crate::base::tasks::TaskScope;
 use crate::broker::Hub;
 use crate::broker::account::{Accounts, GLOBAL_ACCOUNT, Mappings, SYSTEM_ACCOUNT};
 use crate::config::accounts::Mapping;
-use crate::config::options::Options;
+use crate::config::diff::not_supported;
+use crate::config::options::{Options, Unsupported};
 use crate::config::validate::InvalidOptions;
 use crate::conn::{Context, Settings};
 use crate::logging::{LogError, LogOptions, Logger, Target};
@@ -33,7 +34,7 @@ use tokio::sync::Notify;
 #[derive(Debug, Error)]
 pub enum StartError {
     /// Options that ask for what this server does not have yet.
-    #[error("not supported yet: {0}")]
+    #[error("{0}")]
     Unsupported(String),
     /// Options that make no sense together.
     #[error("{0}")]
@@ -230,16 +231,12 @@ fn refuse_unsupported(options: &Options) -> Result<(), StartError> {
     if unsupported.is_empty() {
         return Ok(());
     }
-    let names: Vec<String> = unsupported
-        .iter()
-        .map(|u| match &u.pos {
-            Some(pos) => {
-                format!("{} ({}:{}:{}){}", u.key, pos.file, pos.line, pos.col, never(&u.key))
-            }
-            None => format!("{}{}", u.key, never(&u.key)),
-        })
-        .collect();
-    Err(StartError::Unsupported(names.join(", ")))
+    let text = |u: &Unsupported| format!("{}{}", not_supported(u), never(&u.key));
+    let texts: Vec<String> = unsupported.iter().map(text).collect();
+    Err(StartError::Unsupported(texts.join(
+        "
+",
+    )))
 }
 
 /// Why an option will not be supported later either.

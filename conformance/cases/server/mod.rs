@@ -16,6 +16,7 @@ mod parser;
 mod parser_fuzz;
 mod ping;
 mod rate_counter;
+mod reload;
 mod ring;
 mod server;
 mod signal;
@@ -43,6 +44,7 @@ crate::collect! {
     parser_fuzz,
     ping,
     rate_counter,
+    reload,
     ring,
     server,
     signal,

@@ -37,7 +37,8 @@ fn fits(value: &Value, go_type: &str) -> bool {
         "float64" => value.is_number(),
         "int" | "int32" | "int64" | "time.Duration" => value.is_i64(),
         "uint16" | "uint32" | "uint64" => value.is_u64(),
-        "HealthZErrorType" => value.is_string(),
+        "HealthZErrorType" | "ExportType" => value.is_string(),
+        _ if bare.ends_with("Subject") => value.is_string(),
         _ if bare.starts_with("[]") || bare.ends_with("TagList") => value.is_array(),
         _ => value.is_object(),
     }

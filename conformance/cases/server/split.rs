@@ -87,7 +87,7 @@ async fn arguments_survive_the_next_read(cx: Cx) {
 fn a_cut_before_the_last_byte() {
     let bytes = "PUB foo 11\r\nhello world\r\n";
     for cut in "PUB foo 11\r\n".len()..bytes.len() {
-        let step = parse(bytes[..cut].as_bytes(), &LIMITS);
+        let step = parse(&bytes.as_bytes()[..cut], &LIMITS);
         assert_eq!(step, Step::Incomplete { need: bytes.len() }, "{cut}");
     }
     assert_eq!(publication(bytes).payload, b"hello world");

@@ -316,15 +316,15 @@ fn invalid_subjects() {
 
 fn queue_groups() {
     let world = world();
-    let (bar, baz) = (("bar".to_owned(), 1), ("baz".to_owned(), 1));
+    let one = |name: &str| (name.to_owned(), 1);
     let two = |name: &str| (name.to_owned(), 2);
     let sub1 = world.inserted_in("foo", "bar");
-    assert_eq!(world.groups("foo"), [bar.clone()]);
+    assert_eq!(world.groups("foo"), [one("bar")]);
     let sub2 = world.inserted_in("foo", "baz");
-    assert_eq!(world.groups("foo"), [bar.clone(), baz.clone()]);
+    assert_eq!(world.groups("foo"), [one("bar"), one("baz")]);
     assert!(world.found("foo").0.is_empty());
     let plain = world.inserted("foo");
-    assert_eq!(world.groups("foo"), [bar.clone(), baz]);
+    assert_eq!(world.groups("foo"), [one("bar"), one("baz")]);
     assert_eq!(world.found("foo").0, ["foo"]);
     let (sub3, sub4) = (world.inserted_in("foo", "bar"), world.inserted_in("foo", "baz"));
     assert_eq!(world.groups("foo"), [two("bar"), two("baz")]);
@@ -333,7 +333,7 @@ fn queue_groups() {
     assert!(world.found("foo").0.is_empty());
     assert_eq!(world.groups("foo"), [two("bar"), two("baz")]);
     assert!(world.list().remove(&sub1));
-    assert_eq!(world.groups("foo"), [bar, two("baz")]);
+    assert_eq!(world.groups("foo"), [one("bar"), two("baz")]);
     assert!(world.list().remove(&sub3));
     assert_eq!(world.groups("foo"), [two("baz")]);
     assert!(world.list().remove(&sub2) && world.list().remove(&sub4));
@@ -422,8 +422,8 @@ fn removing_wildcards_as_literals() {
 
 fn removing_a_batch_with_a_stranger() {
     let world = world();
-    let [foo, _bar, baz] = ["foo", "bar", "baz"].map(|subject| world.inserted(subject));
-    assert_eq!(world.list().remove_batch([&sub("not.inserted"), &foo, &baz]), 2);
+    let [first, _, last] = ["foo", "bar", "baz"].map(|subject| world.inserted(subject));
+    assert_eq!(world.list().remove_batch([&sub("not.inserted"), &first, &last]), 2);
     assert_eq!(world.list().len(), 1);
     assert_eq!(world.plain("bar"), ["bar"]);
     assert!(world.plain("foo").is_empty() && world.plain("baz").is_empty());
@@ -436,8 +436,8 @@ fn removing_a_batch_keeps_the_cache_off() {
     let mut world = world();
     world.uncached = true;
     world.inserted("foo");
-    let bar = world.inserted("bar");
-    world.list().remove_batch([&bar]);
+    let other = world.inserted("bar");
+    world.list().remove_batch([&other]);
     for _ in 0..10 {
         assert_eq!(world.cached("foo").0, ["foo"]);
     }
@@ -484,8 +484,8 @@ fn a_result_for_nobody_costs_nothing() {
             })
         })
     };
-    let [foo, bar] = thread::spawn(asked).join().unwrap();
-    assert_eq!(foo, bar);
+    let [first, second] = thread::spawn(asked).join().unwrap();
+    assert_eq!(first, second);
 }
 
 /// A subject is admitted when it misses for the second time: two of four look-ups hit.
@@ -603,34 +603,34 @@ fn watching_interest() {
 
 fn watched_subject(world: &World) {
     let list = world.list();
-    let mut foo = list.watch(b"foo", b"").unwrap();
-    let bar = list.watch(b"bar", b"").unwrap();
-    assert!(!*foo.borrow_and_update() && !*bar.borrow());
+    let mut watch = list.watch(b"foo", b"").unwrap();
+    let other = list.watch(b"bar", b"").unwrap();
+    assert!(!*watch.borrow_and_update() && !*other.borrow());
     let subs = [world.inserted("foo"), world.inserted("foo")];
-    assert!(foo.has_changed().unwrap() && *foo.borrow_and_update());
+    assert!(watch.has_changed().unwrap() && *watch.borrow_and_update());
     let deeper = world.inserted("foo.already.exists");
     assert!(list.remove(&deeper) && list.remove(&subs[0]));
-    assert!(!foo.has_changed().unwrap(), "the second is still there");
+    assert!(!watch.has_changed().unwrap(), "the second is still there");
     assert!(list.remove(&subs[1]));
-    assert!(foo.has_changed().unwrap() && !*foo.borrow_and_update());
-    assert!(!bar.has_changed().unwrap());
+    assert!(watch.has_changed().unwrap() && !*watch.borrow_and_update());
+    assert!(!other.has_changed().unwrap());
     // Who comes later learns how things stand.
     let sub = world.inserted("bar");
-    assert!(*bar.borrow() && *list.watch(b"bar", b"").unwrap().borrow());
-    drop(bar);
+    assert!(*other.borrow() && *list.watch(b"bar", b"").unwrap().borrow());
+    drop(other);
     assert!(list.remove(&sub));
 }
 
 fn watched_among_wildcards(world: &World) {
     let list = world.list();
-    let mut foo = list.watch(b"foo", b"").unwrap();
+    let mut watch = list.watch(b"foo", b"").unwrap();
     let mut others = vec![world.inserted("*"), world.inserted(">"), world.inserted_in("foo", "q")];
-    assert!(!foo.has_changed().unwrap(), "wildcards and queue groups do not count");
+    assert!(!watch.has_changed().unwrap(), "wildcards and queue groups do not count");
     others.push(world.inserted("foo"));
     others.push(world.inserted("foo"));
-    assert!(*foo.borrow_and_update());
+    assert!(*watch.borrow_and_update());
     assert_eq!(list.remove_batch(&others), 5);
-    assert!(foo.has_changed().unwrap() && !*foo.borrow_and_update());
+    assert!(watch.has_changed().unwrap() && !*watch.borrow_and_update());
 }
 
 fn watched_queue(world: &World) {

@@ -3,9 +3,16 @@
 use hashbrown::HashMap;
 use tokio::sync::watch::{Receiver, Sender};
 
-/// The watches of a sublist: few, and most lists have none.
+/// The watches of a sublist; most lists have none.
 #[derive(Debug, Default)]
-pub(super) struct Watches(HashMap<(Box<[u8]>, Box<[u8]>), Sender<bool>>);
+pub(super) struct Watches(HashMap<Watched, Sender<bool>>);
+
+/// What is watched; the queue group is empty for subscriptions outside of groups.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Watched {
+    subject: Box<[u8]>,
+    queue: Box<[u8]>,
+}
 
 impl Watches {
     #[inline]
@@ -15,13 +22,13 @@ impl Watches {
 
     pub(super) fn add(&mut self, subject: &[u8], queue: &[u8], interest: bool) -> Receiver<bool> {
         self.0.retain(|_, watch| watch.receiver_count() > 0);
-        let watch = self.0.entry((subject.into(), queue.into()));
+        let watch = self.0.entry(Watched { subject: subject.into(), queue: queue.into() });
         watch.or_insert_with(|| Sender::new(interest)).subscribe()
     }
 
     /// Notes what became of the interest, and forgets a watch that nobody looks at any more.
     pub(super) fn set(&mut self, subject: &[u8], queue: &[u8], interest: bool) {
-        let key = (subject.into(), queue.into());
+        let key = Watched { subject: subject.into(), queue: queue.into() };
         let Some(watch) = self.0.get(&key) else { return };
         if watch.receiver_count() == 0 {
             self.0.remove(&key);

@@ -145,7 +145,6 @@ fn fields<'a>(map: &'a Map, account: &mut AccountOptions, cx: &mut Cx<'_>) -> Op
                     cx.check_with(|cx| authorization::permissions(entry, cx)).map(Arc::new);
             }
             "mappings" | "maps" => {
-                cx.unsupported(path("mappings"), entry);
                 account.mappings = mappings::parse(entry, cx);
             }
             "limits" => {

@@ -314,6 +314,7 @@ async fn close(client: &Arc<Client>) {
     };
     let subs = endpoint.take_subs(true);
     if ctx.phase() != Phase::ShuttingDown {
+        subs.iter().for_each(|sub| client.trace_dropped(sub));
         subs.iter().for_each(|sub| sub.close());
         account.sublist.remove_batch(&subs);
     }

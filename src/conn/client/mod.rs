@@ -218,10 +218,12 @@ impl Client {
     /// Sends an error line and logs it, once in a while for all connections together.
     fn send_err_and_log(&self, text: &str, error: bool) {
         self.send_err(text);
-        let account = self.ctl().registered.then(|| self.account().name.clone());
-        let line = match account {
-            Some(account) => format!("{text} - Account:{account}"),
-            None => text.to_owned(),
+        let line = {
+            let ctl = self.ctl();
+            match ctl.registered {
+                true => format!("{text} - Account:{}", ctl.account.name),
+                false => text.to_owned(),
+            }
         };
         if self.ctx.first_in_a_while(&line) {
             let text = format!("{line}{}", self.user_suffix());
@@ -286,6 +288,10 @@ impl Owner for Client {
     }
 
     fn sub_exhausted(&self, sub: &Arc<Subscription>) {
+        if sub.is_closed() {
+            // An earlier message of the same batch was the last.
+            return;
+        }
         self.log_debug(&format!(
             "Auto-unsubscribe limit of {} reached for sid '{}'",
             sub.max(),
@@ -301,12 +307,16 @@ impl Owner for Client {
 }
 
 impl Client {
+    fn trace_dropped(&self, sub: &Subscription) {
+        if self.traced() {
+            self.trace_op("<->", "DELSUB", sub.sid());
+        }
+    }
+
     /// Takes a subscription out everywhere.
     fn drop_sub(&self, sub: &Arc<Subscription>) {
         if self.endpoint.remove_sub(self.ctx.hub.seed, sub) {
-            if self.traced() {
-                self.trace_op("<->", "DELSUB", sub.sid());
-            }
+            self.trace_dropped(sub);
             self.account().sublist.remove(sub);
         }
         sub.close();

@@ -37,15 +37,8 @@ impl Identity {
             at: at + p.subject_at,
             canonical: p.canonical && p.header_len != Some(0),
         };
-        let traced = self.traced();
-        if traced {
-            self.trace_publish(p);
-        }
         if state.pedantic && !subject::is_valid_literal_subject(p.subject) {
             self.error(batch, "Invalid Publish Subject");
-        }
-        if traced {
-            self.trace_publish_payload(p);
         }
         let by = self.publisher(now);
         let Some(result) = batch.admit(&by, &publication) else {
@@ -72,19 +65,28 @@ impl Identity {
         self.client.log_error(&format!("Publish Violation - Subject {subject}"));
     }
 
+    /// A publication as it came in: `op` starts with its line.
     #[cold]
-    fn trace_publish(&self, p: &Pub<'_>) {
-        let verb = if p.header_len.is_some() { "HPUB" } else { "PUB" };
-        let args = [p.subject, p.reply, p.header_size, p.size];
-        let args = args.into_iter().filter(|a| !a.is_empty()).collect::<Vec<_>>().join(&b' ');
-        self.client.trace_in(verb, &args);
-    }
-
-    #[cold]
-    fn trace_publish_payload(&self, p: &Pub<'_>) {
+    pub(super) fn trace_publish(&self, op: &[u8], p: &Pub<'_>) {
+        self.trace_publish_line(op);
         let mut payload = p.payload.to_vec();
         payload.extend_from_slice(b"\r\n");
         self.client.trace_payload("<<-", &payload, p.header_len.unwrap_or(0));
+    }
+
+    /// The line that `op` starts with, if it is a publication's.
+    #[cold]
+    pub(super) fn trace_publish_line(&self, op: &[u8]) {
+        let starts = |verb: &str| {
+            op.get(..verb.len()).is_some_and(|head| head.eq_ignore_ascii_case(verb.as_bytes()))
+        };
+        let Some(verb) = ["PUB", "HPUB"].into_iter().find(|verb| starts(verb)) else { return };
+        let args = &op[verb.len()..];
+        let start = args.iter().position(|b| !matches!(b, b' ' | b'\t')).unwrap_or(args.len());
+        let args = &args[start..];
+        // As the parser: the first byte of the arguments does not end the line.
+        let end = args.iter().skip(1).position(|b| *b == b'\n').map_or(args.len(), |at| at + 1);
+        self.client.trace_in(verb, args[..end].strip_suffix(b"\r").unwrap_or(&args[..end]));
     }
 
     /// Tells a requestor at once that nobody is there: a 503 on its own reply subscription.
@@ -266,9 +268,7 @@ impl Identity {
         if !self.shutting_down()
             && let Some(sub) = self.endpoint.take_sub(self.hub.seed, sid)
         {
-            if self.traced() {
-                self.client.trace_op("<->", "DELSUB", sub.sid());
-            }
+            self.client.trace_dropped(&sub);
             self.account.sublist.remove(&sub);
             sub.close();
         }

@@ -17,7 +17,7 @@ use crate::broker::endpoint::flag;
 use crate::broker::{Account, Batch, CloseReason, Endpoint, Hub, Workspace};
 use crate::conn::context::{Context, Phase};
 use crate::wire::connect::Connect;
-use crate::wire::parser::{Limits, Op, ParseError, Step, parse};
+use crate::wire::parser::{Limits, Op, PAYLOAD_END, PAYLOAD_END_LF, ParseError, Step, parse};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -273,6 +273,9 @@ impl Session {
             }
             match parse(&data[at..], &self.state.limits) {
                 Step::Op(Op::Pub(p), len) => {
+                    if self.who.traced() {
+                        self.who.trace_publish(&data[at..], &p);
+                    }
                     self.who.publish(&mut self.state, batch, now, &p, at);
                     at += len;
                     published += 1;
@@ -296,6 +299,16 @@ impl Session {
                     break;
                 }
                 Step::Fail(mut error) => {
+                    let line = matches!(
+                        error,
+                        ParseError::Args(_)
+                            | ParseError::HeadersNotSupported
+                            | ParseError::MaxPayload { .. }
+                            | ParseError::Unknown { state: PAYLOAD_END..=PAYLOAD_END_LF, .. }
+                    );
+                    if line && self.who.traced() {
+                        self.who.trace_publish_line(&data[at..]);
+                    }
                     if let ParseError::Unknown { at: place, .. } = &mut error {
                         *place += at;
                     }
@@ -315,8 +328,7 @@ impl Session {
     async fn take_over_settings(&mut self) {
         let settings = self.who.ctx().settings.load_full();
         self.settings_generation = settings.generation;
-        // As upstream: the length of lines is taken over when a connection starts.
-        self.state.limits.max_payload = settings.limits(true).max_payload;
+        self.state.limits = settings.limits(self.state.limits.headers);
         self.state.max_sub_tokens = usize::from(settings.options.max_sub_tokens);
         self.state.max_subs = usize::try_from(settings.options.max_subs).ok().filter(|n| *n > 0);
         self.who.uncached = self.who.hub.no_match_cache.load(Ordering::Relaxed);

@@ -312,7 +312,7 @@ fn find_line<'a>(buf: &'a [u8], verb: &[u8], gap: Gap, limits: &Limits) -> Line<
     // line end right there does not end the line.
     let args = &rest[start..];
     let Some(end) = memchr(b'\n', args.get(1..).unwrap_or_default()).map(|i| i + 1) else {
-        return Line::Step(too_long(args, limits).unwrap_or(Step::Incomplete { need: 0 }));
+        return Line::Step(too_long_so_far(args, limits).unwrap_or(Step::Incomplete { need: 0 }));
     };
     // A carriage return anywhere in the line (but not in front) takes off the last byte.
     let drop = usize::from(args[end - 1] == b'\r' && end > 1 || args[1..end].contains(&b'\r'));
@@ -406,6 +406,13 @@ fn too_long<'a>(args: &[u8], limits: &Limits) -> Option<Step<'a>> {
     })
 }
 
+/// The same for a line whose end has not come yet: a carriage return may belong to the end.
+fn too_long_so_far<'a>(args: &[u8], limits: &Limits) -> Option<Step<'a>> {
+    too_long(args, limits)?;
+    let drop = usize::from(args.get(1..).unwrap_or_default().contains(&b'\r'));
+    too_long(&args[..args.len() - drop], limits)
+}
+
 /// Where upstream's states of a verb's bytes start, by number; they count up from there. Verbs
 /// that share a prefix share its states, and the rest of the later ones stands further down.
 const STATES: &[(&[u8], usize, usize)] = &[
@@ -422,8 +429,10 @@ const STATES: &[(&[u8], usize, usize)] = &[
     (b"INFO", 0, 71),
 ];
 
-/// Upstream's state after a payload, where CRLF must follow.
-const PAYLOAD_END: usize = 41;
+/// Upstream's state after a payload, where CRLF must follow; it has one for either byte.
+pub const PAYLOAD_END: usize = 41;
+/// The second of them.
+pub const PAYLOAD_END_LF: usize = 42;
 
 /// Upstream's state once `matched` bytes of `verb` were understood.
 #[cold]

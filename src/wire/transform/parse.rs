@@ -146,8 +146,9 @@ fn arguments<'a>(token: &'a str, name: &[&str]) -> Option<&'a str> {
 
 fn strip_name<'a>(text: &'a str, words: &[&str]) -> Option<&'a str> {
     words.iter().try_fold(text, |text, word| {
+        // The head may begin with any character; only a letter in either case is one byte long.
         let (head, tail) = text.split_at_checked(word.len())?;
-        let same = head[1..] == word[1..] && head[..1].eq_ignore_ascii_case(&word[..1]);
+        let same = head.get(1..)? == &word[1..] && head[..1].eq_ignore_ascii_case(&word[..1]);
         same.then_some(tail)
     })
 }

@@ -1,17 +1,24 @@
 //! Shutdown, asked for often and while much is going on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nats_server::{Options, Server};
 use rustix::process::Signal;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
 use crate::Cx;
+use crate::kit::tls::Authority;
 
 crate::cases! {
     "server/server_test.go",
     wire a_burst_of_signals_ends_it_once => ["TestConcurrentShutdown"],
     library all_who_shut_it_down_see_it_end => ["TestConcurrentShutdown"],
     wire nonsense_from_many_sides => ["TestStartupAndShutdown"],
+    wire it_does_not_wait_for_those_who_say_nothing => ["test/gosrv_test.go::TestGoServerShutdownWithClients"],
+    wire it_ends_fast_with_many_clients => ["test/gosrv_test.go::TestGoServerShutdownWithClients"],
+    wire a_request_for_monitoring_may_take_its_time => ["TestMonitoringNoTimeout"],
 }
 
 async fn a_burst_of_signals_ends_it_once(cx: Cx) {
@@ -91,4 +98,63 @@ async fn nonsense_from_many_sides(cx: Cx) {
     late.flush().await;
     assert_eq!(server.stop().await, Some(0));
     assert!(server.log().trim_end().ends_with("Server Exiting.."));
+}
+
+/// Handshakes that never come to an end, of every kind, have no say in when it does.
+async fn it_does_not_wait_for_those_who_say_nothing(cx: Cx) {
+    let identity = Authority::new(cx.dir(), "ca").issue(&["localhost"]);
+    let tls = format!("cert_file: {:?}, key_file: {:?}, timeout: 60", identity.cert, identity.key);
+    for (config, first_byte) in [
+        (format!("tls {{ {tls} }}"), "\x16"),
+        (format!("tls {{ {tls}, handshake_first: true }}"), "\x16"),
+        (format!("tls {{ {tls}, handshake_first: '60s' }}"), "\x16"),
+        (format!("tls {{ {tls} }}, allow_non_tls: true"), "\x16"),
+        ("proxy_protocol: true".to_owned(), "P"),
+        ("authorization { token: t, timeout: 60 }".to_owned(), "C"),
+    ] {
+        let mut server = cx.server(&config).await;
+        server.allow_errors("TLS handshake error");
+        let mut silent = server.raw().await;
+        let mut stuck = server.raw().await;
+        stuck.send(first_byte).await;
+        crate::kit::eventually(crate::kit::PATIENCE, async || {
+            server.varz().await["connections"] == 2
+        })
+        .await;
+        let start = Instant::now();
+        assert_eq!(server.stop().await, Some(0), "{config}");
+        assert!(start.elapsed() < Duration::from_secs(3), "{config}: {:?}", start.elapsed());
+        silent.read_to_close().await;
+        stuck.read_to_close().await;
+    }
+}
+
+async fn it_ends_fast_with_many_clients(cx: Cx) {
+    let mut server = cx.server("").await;
+    let mut clients = Vec::new();
+    for _ in 0..400 {
+        let mut c = server.raw_connected().await;
+        c.send("SUB foo.* 1\r\nSUB bar 2\r\n").await;
+        c.flush().await;
+        clients.push(c);
+    }
+    let start = Instant::now();
+    assert_eq!(server.stop().await, Some(0));
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    for c in &mut clients {
+        c.read_to_close().await;
+    }
+}
+
+/// Neither the reading of a request nor the writing of an answer has a deadline.
+async fn a_request_for_monitoring_may_take_its_time(cx: Cx) {
+    let server = cx.server("").await;
+    let mut c = TcpStream::connect(("127.0.0.1", server.port_of("monitoring"))).await.unwrap();
+    for part in ["GET /va", "rz HTTP/1.1\r\nHost: ", "localhost\r\nConnection: close\r\n\r\n"] {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        c.write_all(part.as_bytes()).await.unwrap();
+    }
+    let mut answer = String::new();
+    c.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
 }

@@ -1,0 +1,233 @@
+//! What the fuzzers do with the bytes they are given. `fuzz_targets/` hands them in from
+//! libFuzzer, `tests/fuzz_regressions.rs` from the corpus and from a seeded generator.
+
+use nats_server::base::{Env, Rng};
+use nats_server::config::load_str;
+use nats_server::wire::parser::{Limits, Op, ParseError, Step, parse};
+use nats_server::wire::transform::Transform;
+use nats_server::wire::{connect, headers, json, proxy_proto, transform};
+use nats_server::{conf, wire::subject};
+
+/// Every target by name.
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("parser", parser),
+    ("headers", headers),
+    ("config", config),
+    ("transform", transform),
+    ("proxy", proxy),
+    ("json", json),
+];
+
+/// The client parser: the same bytes in pieces give the same operations. The first byte chooses
+/// limits, the second seeds the places to cut at.
+pub fn parser(data: &[u8]) {
+    let [choice, seed, bytes @ ..] = data else { return };
+    let limits = Limits {
+        max_control_line: if choice & 1 == 0 { 4096 } else { 24 },
+        max_payload: [None, Some(1 << 20), Some(16), Some(0)][usize::from(choice >> 1 & 3)],
+        headers: choice & 8 == 0,
+    };
+    let whole = operations(&[bytes], &limits);
+    let mut rng = Rng::from_seed(u64::from(*seed));
+    let mut pieces = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let longest = if seed & 1 == 0 { 3 } else { 40 };
+        let len = (1 + rng.below(longest) as usize).min(rest.len());
+        pieces.push(&rest[..len]);
+        rest = &rest[len..];
+    }
+    let (found, end) = operations(&pieces, &limits);
+    if end == End::MaxControlLine && skips_a_long_line(&whole.0[found.len()..]) {
+        // What stands behind PING, PONG or +OK is skipped, but not waited for without end.
+        assert_eq!(found, whole.0[..found.len()]);
+    } else {
+        assert_eq!((found, end), whole, "cut into {} pieces", pieces.len());
+    }
+}
+
+fn skips_a_long_line(rest: &[String]) -> bool {
+    rest.first().is_some_and(|op| ["Ping", "Pong", "Ok"].contains(&op.as_str()))
+}
+
+/// How a stream of bytes ends.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// So many bytes are left, the start of an operation.
+    Incomplete(usize),
+    Unknown,
+    MaxControlLine,
+    MaxPayload(usize),
+    HeadersNotSupported,
+    Args(String),
+}
+
+/// The operations of a stream that comes in pieces, and how it ends.
+fn operations(pieces: &[&[u8]], limits: &Limits) -> (Vec<String>, End) {
+    let mut found = Vec::new();
+    let mut buffer: Vec<u8> = Vec::new();
+    for piece in pieces {
+        buffer.extend_from_slice(piece);
+        loop {
+            match parse(&buffer, limits) {
+                Step::Op(op, len) => {
+                    assert!(len > 0 && len <= buffer.len());
+                    check_publication(&op, &buffer, len);
+                    found.push(describe(&op));
+                    buffer.drain(..len);
+                }
+                Step::Incomplete { need } => {
+                    assert!(need == 0 || need > buffer.len());
+                    break;
+                }
+                Step::Fail(error) => return (found, end(error)),
+            }
+        }
+    }
+    (found, End::Incomplete(buffer.len()))
+}
+
+fn end(error: ParseError) -> End {
+    match error {
+        ParseError::Unknown { .. } => End::Unknown,
+        ParseError::MaxControlLine { .. } => End::MaxControlLine,
+        ParseError::MaxPayload { size, .. } => End::MaxPayload(size),
+        ParseError::HeadersNotSupported => End::HeadersNotSupported,
+        ParseError::Args(text) => End::Args(text),
+    }
+}
+
+/// An operation without what depends on where it stands in a buffer.
+fn describe(op: &Op<'_>) -> String {
+    match op {
+        Op::Pub(p) => format!(
+            "{:?} {:?} {:?} {:?} {}",
+            p.subject, p.reply, p.header_len, p.payload, p.canonical
+        ),
+        other => format!("{other:?}"),
+    }
+}
+
+/// A canonical publication stands in the input as its delivery repeats it.
+fn check_publication(op: &Op<'_>, buffer: &[u8], len: usize) {
+    let Op::Pub(p) = op else { return };
+    assert!(p.header_len.is_none_or(|n| n <= p.payload.len()));
+    if !p.canonical {
+        return;
+    }
+    let mut line = p.subject.to_vec();
+    for arg in [p.reply, p.header_size, p.size].into_iter().filter(|arg| !arg.is_empty()) {
+        line.push(b' ');
+        line.extend_from_slice(arg);
+    }
+    line.extend_from_slice(b"\r\n");
+    line.extend_from_slice(p.payload);
+    line.extend_from_slice(b"\r\n");
+    assert_eq!(&buffer[p.subject_at..len], line);
+}
+
+/// Header blocks: three parts (block, key, value), separated by `\n\n`. Nothing panics on any
+/// block; what is set on a good one is read back.
+pub fn headers(data: &[u8]) {
+    let mut parts = data.splitn(3, |byte| *byte == 0);
+    let block = parts.next().unwrap_or_default();
+    let key = parts.next().unwrap_or_default();
+    let value = parts.next().unwrap_or_default();
+    let _ = headers::value(block, key);
+    let _ = headers::trace_request(block);
+    let fields = headers::fields(block).count();
+    assert!(fields <= block.len());
+    let edits: [fn(&mut Vec<u8>, &[u8], &[u8]); 6] = [
+        headers::append,
+        headers::set,
+        headers::replace,
+        |block, key, _| headers::remove(block, key),
+        |block, key, _| headers::remove_prefix(block, key),
+        |block, _, _| headers::remove_status(block),
+    ];
+    for edit in edits {
+        edit(&mut block.to_vec(), key, value);
+    }
+    let plain = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_alphanumeric);
+    if plain(key) && plain(value) {
+        for edit in [headers::append, headers::set, headers::replace] {
+            let mut good = headers::EMPTY.to_vec();
+            edit(&mut good, key, value);
+            assert_eq!(headers::value(&good, key), Some(value));
+            headers::remove(&mut good, key);
+            assert_eq!(headers::value(&good, key), None);
+        }
+    }
+}
+
+/// Configurations: the language, then the options.
+pub fn config(data: &[u8]) {
+    let env = Env::simulated(1);
+    if let Ok(map) = conf::parse_bytes(&env, data) {
+        assert_eq!(conf::digest(&map), conf::digest(&map));
+    }
+    let text = String::from_utf8_lossy(data);
+    if let Ok((mut options, _)) = load_str(&env, &text) {
+        let _ = options.validate();
+    }
+}
+
+/// Subject transforms: three lines (source, destination, subject).
+pub fn transform(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut lines = text.split('\n');
+    let mut next = || lines.next().unwrap_or_default();
+    let (source, destination, subject) = (next(), next(), next());
+    let _ = transform::validate_mapping(source, destination);
+    for made in [Transform::new(source, destination), Transform::new_strict(source, destination)] {
+        let Ok(Some(transform)) = made else { continue };
+        let mut rng = Rng::from_seed(7);
+        let applied = transform.apply(subject.as_bytes(), &mut rng);
+        let mut rng = Rng::from_seed(7);
+        let mut into = Vec::new();
+        transform.apply_into(subject.as_bytes(), &mut rng, &mut into);
+        assert_eq!(applied, into);
+        let _ = transform.match_subject(subject.as_bytes(), &mut rng);
+        if let Some(reverse) = transform.reverse() {
+            assert_eq!(reverse.source().is_empty(), transform.destination().is_empty());
+        }
+    }
+    let _ = subject::is_valid_subject(subject.as_bytes());
+    let _ = subject::collide(source.as_bytes(), subject.as_bytes());
+}
+
+/// PROXY headers: what a part of the bytes decides, more of them do not change.
+pub fn proxy(data: &[u8]) {
+    let whole = proxy_proto::decode(data);
+    for len in 0..data.len().min(300) {
+        let part = &data[..len];
+        match proxy_proto::decode(part) {
+            Ok(None) => assert!(!proxy_proto::incomplete(part).is_empty()),
+            decided => {
+                assert_eq!(decided, whole, "decided after {len} bytes");
+                break;
+            }
+        }
+    }
+    if let Ok(Some(header)) = whole {
+        assert!(header.len > 0 && header.len <= data.len());
+    }
+}
+
+/// CONNECT's JSON: what is refused as no JSON is no JSON for another decoder either.
+pub fn json(data: &[u8]) {
+    let ours = json::check(data).is_ok();
+    let theirs = serde_json::from_slice::<serde_json::Value>(data);
+    match theirs {
+        Ok(_) => assert!(ours, "valid JSON is refused"),
+        // Strings that are not UTF-8, halves of surrogate pairs and numbers out of range are
+        // the decoder's business; deep nesting has other limits.
+        Err(e) if ours => {
+            let e = e.to_string();
+            let known = ["surrogate", "unicode", "hex escape", "recursion", "range", "UTF-8"];
+            assert!(known.iter().any(|part| e.contains(part)), "accepted, but: {e}");
+        }
+        Err(_) => {}
+    }
+    let _ = connect::Connect::default().merge(data);
+}
