@@ -48,11 +48,7 @@ impl Session {
         }
         client.stop_auth_timer();
         let now = self.who.hub.env.clock().now();
-        {
-            let mut ctl = client.ctl();
-            ctl.rtt = now.since(client.start).max(std::time::Duration::from_nanos(1));
-            ctl.ping_sent = now;
-        }
+        client.ctl().rtt = now.since(client.start).max(std::time::Duration::from_nanos(1));
         client.last.store(now.0, Ordering::Relaxed);
         client.start_first_ping_timer();
 

@@ -94,7 +94,9 @@ impl Client {
         let stale = {
             let mut ctl = self.ctl();
             let last_in = last_data.max(ctl.last_ping_in);
-            let need_rtt = ctl.rtt.is_zero() || now.since(ctl.ping_sent) > RTT_INTERVAL;
+            // What CONNECT told of the round trip is only an estimate.
+            let need_rtt = ctl.rtt.is_zero()
+                || ctl.ping_sent.is_none_or(|sent| now.since(sent) > RTT_INTERVAL);
             let quiet = now.since(last_in);
             if quiet < interval && !need_rtt {
                 drop(ctl);
@@ -109,7 +111,7 @@ impl Client {
             ctl.pings_out += 1;
             let stale = ctl.pings_out > settings.options.max_pings_out;
             if !stale {
-                ctl.ping_sent = now;
+                ctl.ping_sent = Some(now);
             }
             stale
         };
@@ -131,6 +133,8 @@ impl Client {
     pub(super) fn pong(&self, now: Mono) {
         let mut ctl = self.ctl();
         ctl.pings_out = 0;
-        ctl.rtt = now.since(ctl.ping_sent).max(Duration::from_nanos(1));
+        if let Some(sent) = ctl.ping_sent {
+            ctl.rtt = now.since(sent).max(Duration::from_nanos(1));
+        }
     }
 }

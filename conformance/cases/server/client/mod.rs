@@ -6,6 +6,7 @@ mod delivery;
 mod hello;
 mod internals;
 mod message_headers;
+mod monitored;
 mod naming;
 mod permissions;
 mod slow;
@@ -19,6 +20,7 @@ crate::collect! {
     hello,
     internals,
     message_headers,
+    monitored,
     naming,
     permissions,
     slow,

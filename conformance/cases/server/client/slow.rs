@@ -88,7 +88,12 @@ async fn slow_without_connect(cx: Cx) {
         r"\[INF\] 127\.0\.0\.1:\d+ - cid:{cid} - Slow Consumer Detected: WriteDeadline of 100ms exceeded with \d+ chunks of \d+ total bytes\.$"
     );
     assert!(Regex::new(&shape).unwrap().is_match(&line), "{line}");
-    server.log_line("Client connection closed: Slow Consumer (Write Deadline)").await;
+    server.closed_for("Slow Consumer (Write Deadline)").await;
+    let varz = server.varz().await;
+    assert_eq!(
+        (&varz["slow_consumers"], &varz["slow_consumer_stats"]["clients"]),
+        (&json!(1), &json!(1))
+    );
 }
 
 /// Messages that are told apart by every part of them.
