@@ -17,9 +17,7 @@ use crate::broker::endpoint::flag;
 use crate::broker::{Account, Batch, CloseReason, Endpoint, Hub, Workspace};
 use crate::conn::context::{Context, Phase};
 use crate::wire::connect::Connect;
-use crate::wire::parser::{
-    Limits, Op, PAYLOAD_END, PAYLOAD_END_LF, ParseError, Step, parse,
-};
+use crate::wire::parser::{Limits, Op, PAYLOAD_END, PAYLOAD_END_LF, ParseError, Step, parse};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
