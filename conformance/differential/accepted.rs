@@ -38,6 +38,13 @@ pub(crate) const ACCEPTED: &[Accepted] = &[
     row("account-links", "keys::accounts", "index out of range", "exit 0"),
     row("err-ends-it", "log::", "Client Error ", "Client Error "),
     row("hmsg-from-client", "log::operations", "state=41: proto='\"NATS/1.0", "state=18: "),
+    row("first-line-break", "log::operations", "[PUB ", "[PUB]"),
+    row("monitor-index", "monitor::", "<html lang=\"en\">", "<html"),
+    row("monitor-stacks", "monitor::", "HTTP/1.1 200 OK", "HTTP/1.1 404 Not Found"),
+    row("monitor-redirects", "monitor::", "307 Temporary Redirect", "404 Not Found"),
+    row("places-in-errors", "flags::alone", "missing port in address", "missing port in address"),
+    row("places-in-errors", "keys::", "interface conversion", "interface conversion"),
+    row("places-in-errors", "damage::", "interface conversion", "interface conversion"),
     row("limit-within-batch", "wire::max_subscriptions", "MSG a 1 1", "MSG a 1 1"),
 ];
 

@@ -216,6 +216,15 @@ fn play(script: &Script, server: SocketAddr, greeting: bool) -> String {
     text
 }
 
+/// The answer to the last `PING`, and INFO, which follows the first one where the client asked
+/// for it.
+fn ends_in_pong(received: &[u8]) -> bool {
+    let Some(line) = received.strip_suffix(b"\r\n") else { return false };
+    let start = line.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    let (before, last) = line.split_at(start);
+    last == b"PONG" || last.starts_with(b"INFO ") && before.ends_with(b"PONG\r\n")
+}
+
 struct Conn {
     stream: Option<TcpStream>,
     received: Vec<u8>,
@@ -252,9 +261,7 @@ impl Conn {
     }
 
     fn read(&mut self, fenced: bool, quiet: Duration, until_closed: bool) {
-        self.read_while(quiet, |received| {
-            until_closed || !fenced || !received.ends_with(b"PONG\r\n")
-        });
+        self.read_while(quiet, |received| until_closed || !fenced || !ends_in_pong(received));
     }
 
     fn read_while(&mut self, quiet: Duration, more: impl Fn(&[u8]) -> bool) {
