@@ -18,6 +18,8 @@ mod ping;
 mod rate_counter;
 mod reload;
 mod ring;
+// Named as upstream's file is.
+#[expect(clippy::module_inception)]
 mod server;
 mod signal;
 mod split;
