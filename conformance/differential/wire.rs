@@ -274,6 +274,8 @@ impl Conn {
                 Ok(0) => self.closed = true,
                 Ok(n) => self.received.extend_from_slice(&buffer[..n]),
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return,
+                // A child of the harness ended just now.
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(_) => self.closed = true,
             }
             if self.received.len() > KEPT {
@@ -298,6 +300,7 @@ impl Conn {
                     self.received.extend_from_slice(&buffer[..n]);
                     continue;
                 }
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
                 Err(_) => self.closed = true,
             }
