@@ -8,8 +8,11 @@ use nats_server::wire::transform::Transform;
 use nats_server::wire::{connect, headers, json, proxy_proto, transform};
 use nats_server::{conf, wire::subject};
 
+/// What is done with an input; a panic is a finding.
+pub type Target = fn(&[u8]);
+
 /// Every target by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("parser", parser),
     ("headers", headers),
     ("config", config),
@@ -137,7 +140,8 @@ pub fn headers(data: &[u8]) {
     let _ = headers::trace_request(block);
     let fields = headers::fields(block).count();
     assert!(fields <= block.len());
-    let edits: [fn(&mut Vec<u8>, &[u8], &[u8]); 6] = [
+    type Edit = fn(&mut Vec<u8>, &[u8], &[u8]);
+    let edits: [Edit; 6] = [
         headers::append,
         headers::set,
         headers::replace,

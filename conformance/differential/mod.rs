@@ -109,7 +109,7 @@ impl Suite {
             Work::Check(texts) => (texts.len() / SAMPLE).max(1) as u64,
             _ => 1,
         };
-        fnv(script) % part == 0
+        fnv(script).is_multiple_of(part)
     }
 }
 
