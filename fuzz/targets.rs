@@ -8,11 +8,11 @@ use nats_server::wire::transform::Transform;
 use nats_server::wire::{connect, headers, json, proxy_proto, transform};
 use nats_server::{conf, wire::subject};
 
-/// What a target does with its input.
-pub type Run = fn(&[u8]);
+/// What is done with an input; a panic is a finding.
+pub type Target = fn(&[u8]);
 
-/// All targets by name.
-pub const TARGETS: &[(&str, Run)] = &[
+/// Every target by name.
+pub const TARGETS: &[(&str, Target)] = &[
     ("parser", parser),
     ("headers", headers),
     ("config", config),
@@ -140,7 +140,6 @@ pub fn headers(data: &[u8]) {
     let _ = headers::trace_request(block);
     let fields = headers::fields(block).count();
     assert!(fields <= block.len());
-    /// Changes the first bytes with the help of two others.
     type Edit = fn(&mut Vec<u8>, &[u8], &[u8]);
     let edits: [Edit; 6] = [
         headers::append,

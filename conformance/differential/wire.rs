@@ -265,7 +265,9 @@ impl Conn {
     }
 
     fn read_while(&mut self, quiet: Duration, more: impl Fn(&[u8]) -> bool) {
-        let Some(stream) = &mut self.stream else { return };
+        let Some(mut stream) = self.stream.as_ref().and_then(|s| s.try_clone().ok()) else {
+            return;
+        };
         let _ = stream.set_read_timeout(Some(quiet));
         let mut buffer = [0; 16 * 1024];
         let from = self.received.len();
@@ -276,7 +278,7 @@ impl Conn {
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return,
                 // A child of the harness ended just now.
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(_) => self.closed = true,
+                Err(e) => self.fails(&e),
             }
             if self.received.len() > KEPT {
                 return;
@@ -288,9 +290,23 @@ impl Conn {
         }
     }
 
+    /// A reset is how some closes look from here; an interruption is nothing.
+    fn fails(&mut self, error: &std::io::Error) {
+        match error.kind() {
+            ErrorKind::Interrupted => {}
+            ErrorKind::ConnectionReset => self.closed = true,
+            _ => {
+                self.closed = true;
+                self.received.extend_from_slice(format!("({error})\n").as_bytes());
+            }
+        }
+    }
+
     /// An error is the last word on some connections: see whether this one is closed.
     fn after_error(&mut self) {
-        let Some(stream) = &mut self.stream else { return };
+        let Some(mut stream) = self.stream.as_ref().and_then(|s| s.try_clone().ok()) else {
+            return;
+        };
         let _ = stream.set_read_timeout(Some(Duration::from_millis(150)));
         let mut buffer = [0; 4096];
         loop {
@@ -302,7 +318,7 @@ impl Conn {
                 }
                 Err(e) if e.kind() == ErrorKind::Interrupted => continue,
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-                Err(_) => self.closed = true,
+                Err(e) => self.fails(&e),
             }
             return;
         }
