@@ -214,7 +214,6 @@ async fn varz_under_reloads(cx: Cx) {
 }
 
 async fn connz_shows_a_connection(cx: Cx) {
-    crate::exercises!("http_endpoints", "/connz");
     let server = cx.server(ACCOUNTS).await;
     let empty = server.connz("").await;
     assert_eq!((&empty["num_connections"], &empty["total"]), (&json!(0), &json!(0)));
@@ -854,7 +853,6 @@ async fn accounts(cx: Cx) {
 }
 
 async fn healthy(cx: Cx) {
-    crate::exercises!("http_endpoints", "/healthz");
     let server = cx.server(QUIET).await;
     for query in [
         "",
