@@ -48,7 +48,7 @@ pub(super) struct Message {
     pub len: u32,
     /// Headers and message.
     pub size: u32,
-    pub subject_len: u16,
+    pub subject_len: u32,
 }
 
 const IN_SIDE: u32 = 1 << 31;
@@ -304,7 +304,7 @@ impl Batch {
             at: at | headers,
             len: len as u32,
             size: size as u32,
-            subject_len: subject.len() as u16,
+            subject_len: subject.len() as u32,
         }
     }
 

@@ -44,13 +44,13 @@ impl<'a> Source<'a> {
     /// The published subject.
     #[inline]
     pub(super) fn subject(&self, message: &Message) -> &'a [u8] {
-        &self.of(message)[..usize::from(message.subject_len)]
+        &self.of(message)[..message.subject_len as usize]
     }
 
     /// Everything after the subject and its space.
     #[inline]
     pub(super) fn tail(&self, message: &Message) -> &'a [u8] {
-        &self.of(message)[usize::from(message.subject_len) + 1..]
+        &self.of(message)[message.subject_len as usize + 1..]
     }
 
     /// The arguments after the subject, and the payload with its CRLF.

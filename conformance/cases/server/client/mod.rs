@@ -5,6 +5,7 @@ mod closing;
 mod delivery;
 mod hello;
 mod internals;
+mod long_lines;
 mod message_headers;
 mod monitored;
 mod naming;
@@ -19,6 +20,7 @@ crate::collect! {
     delivery,
     hello,
     internals,
+    long_lines,
     message_headers,
     monitored,
     naming,
