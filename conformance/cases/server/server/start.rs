@@ -8,7 +8,7 @@ use regex::Regex;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Cx;
-use crate::kit::{Exit, PATIENCE, free_port};
+use crate::kit::{Exit, PATIENCE, Server, free_port};
 
 crate::cases! {
     "server/server_test.go",
@@ -269,6 +269,15 @@ async fn a_signal_while_starting(cx: Cx) {
         assert!(matches!(status.code(), Some(0) | None), "{status} after {delay:?}");
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
     }
+    // Nothing is left behind that keeps the next one from starting.
+    serves(&cx.server_args(&["-a", "127.0.0.1", "-p", &port.to_string()]).await).await;
+}
+
+/// A message goes through the server.
+async fn serves(server: &Server) {
+    let mut c = server.raw_connected().await;
+    c.send("SUB foo 1\r\nPUB foo 2\r\nok\r\n").await;
+    c.expect("MSG foo 1 2\r\nok\r\n").await;
 }
 
 async fn ports_the_system_chose(cx: Cx) {
@@ -284,6 +293,7 @@ async fn no_monitoring_unless_asked_for(cx: Cx) {
     let server = cx.server_args(&["-a", "127.0.0.1", "-p", "-1"]).await;
     assert!(server.ports().get("monitoring").is_none(), "{}", server.ports());
     assert!(!server.log().contains("monitor"), "{}", server.log());
+    serves(&server).await;
 }
 
 async fn the_configuration_file_is_in_the_log(cx: Cx) {
@@ -304,7 +314,7 @@ async fn a_comment_on_the_last_line(cx: Cx) {
     let config = "{\n\t\"listen\": \"127.0.0.1:-1\"\n}\n# wibble";
     let path = cx.file("comment.conf", config);
     let server = cx.server_args(&["-c", path.to_str().unwrap()]).await;
-    server.raw_connected().await.flush().await;
+    serves(&server).await;
 }
 
 async fn users_of_the_system_account_do_not_open_the_door(cx: Cx) {
