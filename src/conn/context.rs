@@ -58,7 +58,7 @@ struct TlsRate {
 }
 
 /// A log line that repeats is logged once in this time.
-const REPEAT_INTERVAL: Duration = Duration::from_secs(60);
+const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Context {
     /// A context for a server that is about to serve.
@@ -100,7 +100,7 @@ impl Context {
     }
 
     /// Whether a line was not logged lately: what many connections can provoke is logged once a
-    /// minute.
+    /// second.
     pub fn first_in_a_while(&self, line: &str) -> bool {
         /// More different lines than this are not told apart.
         const LINES_MAX: usize = 1024;

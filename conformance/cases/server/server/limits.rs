@@ -12,7 +12,6 @@ crate::cases! {
     wire one_connection_and_no_more => ["TestMaxConnections"],
     wire no_connection_at_all => ["TestMaxConnectionsPreventsAll"],
     wire ten_subscriptions_and_no_more => ["TestMaxSubscriptions"],
-    wire what_many_provoke_is_logged_once => ["TestServerRateLimitLogging"],
     wire accepting_again_after_it_failed => ["TestAcceptError"],
     wire a_reader_who_takes_little_at_a_time => ["TestClientWriteLoopStall"],
 }
@@ -65,20 +64,6 @@ async fn ten_subscriptions_and_no_more(cx: Cx) {
     c.expect("MSG foo.1 1 0\r\n\r\n").await;
     c.send("UNSUB 1\r\nSUB foo.22 22\r\n").await;
     c.flush().await;
-}
-
-async fn what_many_provoke_is_logged_once(cx: Cx) {
-    let server = cx.server("max_connections: 1").await;
-    server.allow_errors("maximum connections exceeded");
-    let _first = server.raw_connected().await;
-    for _ in 0..5 {
-        is_one_too_many(&server).await;
-    }
-    let log = server.log();
-    let lines: Vec<&str> =
-        log.lines().filter(|line| line.contains("maximum connections exceeded")).collect();
-    assert_eq!(lines.len(), 1, "{log}");
-    assert!(lines[0].contains("[ERR] 127.0.0.1:"), "{}", lines[0]);
 }
 
 /// Lets the server have no new file descriptor, or as many as it likes.
