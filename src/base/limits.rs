@@ -44,11 +44,11 @@ pub const READ_SCRATCH: usize = 256 * 1024;
 /// Messages of this many bytes on average, line and payload, are large.
 pub const LARGE_MESSAGE: usize = 512;
 /// Bytes read at once from a connection that publishes large messages.
-pub const READ_WINDOW_LARGE: usize = 64 * 1024;
-/// Read batches a connection may process before it lets others run.
-pub const BATCHES_PER_TURN: usize = 4;
-/// Bytes a connection may process before it lets others run.
-pub const TURN_BYTES: usize = 128 * 1024;
+pub const READ_WINDOW_LARGE: usize = 128 * 1024;
+/// How long a connection may process what it reads before it lets others run.
+pub const TURN_TIME: Duration = Duration::from_micros(200);
+/// Read batches a connection may process before it lets others run, however short they are.
+pub const BATCHES_PER_TURN: usize = 16;
 /// Tokens of a subscription with wildcards: the trie's depth, and so the stack, is bounded by it.
 pub const MAX_PATTERN_TOKENS: usize = 4096;
 /// Slots of a worker thread's match cache (a power of two).

@@ -12,6 +12,7 @@ use super::hub::{Hub, count};
 use super::matched::{Matched, Target, Verdict};
 use super::outbound::Sent;
 use super::sub::Subscription;
+use super::sublist::Change;
 use crate::base::limits::READ_SCRATCH;
 use crate::base::{Mono, Rng};
 use hashbrown::HashMap;
@@ -96,6 +97,8 @@ struct Touched {
 struct Run {
     first: u32,
     result: u32,
+    /// Id of the publishing connection.
+    publisher: u64,
 }
 
 /// What a worker thread needs to read and deliver: one input buffer, and for every server it works
@@ -158,6 +161,8 @@ pub struct Batch {
     messages: Vec<Message>,
     results: Vec<Rc<Matched>>,
     run: Option<Run>,
+    /// Subject of the run under way, if its result has queue groups.
+    run_subject: Vec<u8>,
     touched: Vec<Touched>,
     by_endpoint: HashMap<u64, u32>,
     spare: Vec<Vec<Note>>,
@@ -167,6 +172,8 @@ pub struct Batch {
     control: Vec<u8>,
     out: Output,
     ended: Vec<(Arc<Endpoint>, Arc<Subscription>)>,
+    /// Subscriptions that came and went since the last message.
+    changes: Vec<Change>,
     in_msgs: u64,
     in_bytes: u64,
 }
@@ -200,6 +207,7 @@ impl Batch {
             messages: Vec::new(),
             results: Vec::new(),
             run: None,
+            run_subject: Vec::new(),
             touched: Vec::new(),
             by_endpoint: HashMap::new(),
             spare: Vec::new(),
@@ -207,6 +215,7 @@ impl Batch {
             control: Vec::new(),
             out: Output::default(),
             ended: Vec::new(),
+            changes: Vec::new(),
             in_msgs: 0,
             in_bytes: 0,
         }
@@ -219,6 +228,9 @@ impl Batch {
         by: &Publisher<'_>,
         publication: &Publication<'_>,
     ) -> Option<Rc<Matched>> {
+        if !self.changes.is_empty() {
+            self.apply_changes(by);
+        }
         self.in_msgs += 1;
         self.in_bytes += publication.payload.len() as u64;
         let mut result = self.cache.lookup(&by.scope, publication.subject);
@@ -244,6 +256,18 @@ impl Batch {
         let delivered = !only_self(by, &result);
         self.add(by, publication, result);
         delivered
+    }
+
+    /// A subscription of the publisher comes or goes: seen by its next message, and by everybody
+    /// else before it gets an answer to what it sends next.
+    pub fn change(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    #[cold]
+    fn apply_changes(&mut self, by: &Publisher<'_>) {
+        by.scope.account.sublist.apply(&mut self.changes);
+        self.changes.shrink_to(READ_SCRATCH / size_of::<Change>());
     }
 
     /// No messages are waiting to be delivered.
@@ -274,17 +298,19 @@ impl Batch {
         let index = self.messages.len() as u32;
         let same = self.run.is_some()
             && self.results.last().is_some_and(|last| Rc::ptr_eq(last, &result))
-            && result.groups.is_empty();
+            && result.makes_runs();
         if !same {
             self.end_run();
+            self.run_subject.clear();
+            if !result.groups.is_empty() {
+                self.run_subject.extend_from_slice(publication.subject);
+            }
             self.results.push(result);
-            self.run = Some(Run { first: index, result: self.results.len() as u32 - 1 });
+            let result = self.results.len() as u32 - 1;
+            self.run = Some(Run { first: index, result, publisher: by.endpoint.id });
         }
         let message = self.message(publication);
         self.messages.push(message);
-        if !same && !self.results[self.results.len() - 1].groups.is_empty() {
-            self.pick(by, publication.subject);
-        }
     }
 
     fn message(&mut self, publication: &Publication<'_>) -> Message {
@@ -344,34 +370,34 @@ impl Batch {
                 self.touched[at as usize].notes.push(note);
             }
         }
+        // A connection gets a message for its plain subscriptions first.
+        if !result.groups.is_empty() {
+            self.pick(run, count, &result);
+        }
     }
 
-    /// Picks one member of every queue group for the last message. A connection gets it for its
-    /// plain subscriptions first.
-    fn pick(&mut self, by: &Publisher<'_>, subject: &[u8]) {
-        let run = self.run.expect("a run was just started");
-        self.end_run();
-        let result = self.results[run.result as usize].clone();
-        let subject = result.deliver_as.as_deref().unwrap_or(subject);
-        for group in &result.groups {
-            let start = self.rng.below(u64::from(group.len)) as u32;
-            for i in 0..group.len {
-                let member = group.start + (start + i) % group.len;
-                let target = &result.members[member as usize];
-                let Some(at) = self.place(target) else { continue };
-                if !deliverable(by, &self.touched[at as usize].endpoint, target, subject) {
-                    continue;
+    /// Picks one member of every queue group for each message of a run.
+    fn pick(&mut self, run: Run, count: u32, result: &Matched) {
+        let published = std::mem::take(&mut self.run_subject);
+        let subject = result.deliver_as.as_deref().unwrap_or(&published);
+        for first in run.first..run.first + count {
+            for group in &result.groups {
+                let start = self.rng.below(u64::from(group.len)) as u32;
+                for i in 0..group.len {
+                    let member = group.start + (start + i) % group.len;
+                    let target = &result.members[member as usize];
+                    let Some(at) = self.place(target) else { continue };
+                    let touched = &mut self.touched[at as usize];
+                    if !deliverable(run.publisher, &touched.endpoint, target, subject) {
+                        continue;
+                    }
+                    let target = member | MEMBER;
+                    touched.notes.push(Note { first, count: 1, result: run.result, target });
+                    break;
                 }
-                let note = Note {
-                    first: run.first,
-                    count: 1,
-                    result: run.result,
-                    target: member | MEMBER,
-                };
-                self.touched[at as usize].notes.push(note);
-                break;
             }
         }
+        self.run_subject = published;
     }
 
     /// The place of a target in this batch; `None` when its connection is gone.
@@ -401,6 +427,9 @@ impl Batch {
     /// refer to.
     pub fn flush(&mut self, by: &Publisher<'_>, input: &[u8]) -> Flushed {
         self.end_run();
+        if !self.changes.is_empty() {
+            self.apply_changes(by);
+        }
         let mut flushed = Flushed::default();
         let (mut out_msgs, mut out_bytes) = (0, 0);
         let mut touched = std::mem::take(&mut self.touched);
@@ -626,14 +655,9 @@ impl Delivery<'_> {
 }
 
 /// Whether a member of a queue group can have a message, or another one should.
-fn deliverable(
-    by: &Publisher<'_>,
-    endpoint: &Arc<Endpoint>,
-    target: &Target,
-    subject: &[u8],
-) -> bool {
+fn deliverable(publisher: u64, endpoint: &Arc<Endpoint>, target: &Target, subject: &[u8]) -> bool {
     let flags = endpoint.flags();
-    let echo = endpoint.id != by.endpoint.id || flags & flag::NO_ECHO == 0;
+    let echo = endpoint.id != publisher || flags & flag::NO_ECHO == 0;
     let permitted =
         |queue| flags & flag::DENY_FILTER == 0 || !endpoint.delivery_denied(subject, queue);
     echo && endpoint.closing().is_none()

@@ -92,7 +92,13 @@ impl Matched {
         self.targets.is_empty() && self.members.is_empty()
     }
 
-    /// Drops what cannot be delivered to any more, so that it is freed.
+    /// Whether consecutive messages can be delivered together. A connection that has a message
+    /// for plain subscriptions and for a group's gets both before it gets the next message.
+    pub fn makes_runs(&self) -> bool {
+        self.groups.is_empty() || self.targets.is_empty()
+    }
+
+    /// Targets and members, as a measure of its memory.
     pub fn memory(&self) -> usize {
         self.targets.len() + self.members.len()
     }

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod batch;
 pub mod cache;
+mod chunks;
 pub mod endpoint;
 mod format;
 pub mod hash;

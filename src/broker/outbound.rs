@@ -17,6 +17,7 @@
 //! The holder of `busy` is the only one that touches the socket, and it is never held across the
 //! lock. Pending bytes are bounded: past the limit the connection is a slow consumer and closed.
 
+use super::chunks::Chunks;
 use super::endpoint::{CloseReason, Endpoint};
 use super::hub::Hub;
 use crate::base::Mono;
@@ -25,7 +26,6 @@ use crate::base::lock::{Guard, Mutex, Rank};
 use crate::base::net::Stream;
 use crate::tls::session::TlsSession;
 use smallvec::SmallVec;
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -33,13 +33,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
-
-/// Chunks grow up to this size, bytes.
-const CHUNK_MAX: usize = 64 * 1024;
-/// Smallest chunk, bytes.
-const CHUNK_MIN: usize = 1024;
-/// Chunks handed to one write.
-const CHUNKS_PER_WRITE: usize = 64;
 
 /// The output of one connection. See the module's text.
 #[derive(Debug)]
@@ -62,7 +55,7 @@ struct State {
     busy: bool,
     /// Nothing is taken any more.
     closed: bool,
-    chunks: VecDeque<Vec<u8>>,
+    chunks: Chunks,
     /// Bytes in `chunks` and in the drain task's hands.
     pending: usize,
     /// Wakes stalled producers and whoever waits for the end of output.
@@ -198,7 +191,7 @@ impl Outbound {
         }
         if state.pending + len > max {
             state.closed = true;
-            state.chunks.clear();
+            state.chunks = Chunks::default();
             drop(state);
             self.slow_consumer(endpoint, max);
             return Sent::Closed;
@@ -268,22 +261,17 @@ impl Outbound {
         Sent::Ok
     }
 
-    fn write_chunks(&self, chunks: VecDeque<Vec<u8>>, endpoint: &Arc<Endpoint>) -> Round {
-        let mut chunks = chunks;
+    fn write_chunks(&self, mut chunks: Chunks, endpoint: &Arc<Endpoint>) -> Round {
         while !chunks.is_empty() {
-            let n = chunks.len().min(CHUNKS_PER_WRITE);
-            let result = {
-                let parts: SmallVec<[IoSlice<'_>; 8]> =
-                    chunks.iter().take(n).map(|c| IoSlice::new(c)).collect();
-                self.write(&parts, 0)
-            };
+            let result = self.write(&chunks.front(), 0);
             match result {
                 Ok(progress) => {
+                    chunks.advance(progress.written);
                     let mut state = self.state.lock();
-                    state.wrote(&mut chunks, progress.written);
+                    state.pending = state.pending.saturating_sub(progress.written);
                     self.pending_mirror.store(state.pending, Ordering::Relaxed);
                     if progress.blocked {
-                        state.put_back(chunks);
+                        chunks.put_before(&mut state.chunks);
                         drop(state);
                         self.spawn_drain(endpoint);
                         return Round::Blocked;
@@ -302,7 +290,7 @@ impl Outbound {
     fn idle(&self, mut state: Guard<'_, State>) {
         state.busy = false;
         // A list that grew in a burst is not kept by an idle connection.
-        state.chunks = VecDeque::new();
+        state.chunks = Chunks::default();
         state.pending = 0;
         self.pending_mirror.store(0, Ordering::Relaxed);
         let waiting = state.waiting.take();
@@ -323,7 +311,7 @@ impl Outbound {
         tail(parts, written).iter().for_each(|part| rest.append(part));
         let mut state = self.state.lock();
         state.pending += rest.pending;
-        state.put_back(rest.chunks);
+        rest.chunks.put_before(&mut state.chunks);
         self.pending_mirror.store(state.pending, Ordering::Relaxed);
         let stalled = state.pending > max / 4 * 3;
         if state.pending > max {
@@ -353,7 +341,7 @@ impl Outbound {
 
     fn idle_closed(&self, state: &mut State) {
         state.busy = false;
-        state.chunks = VecDeque::new();
+        state.chunks = Chunks::default();
         state.pending = 0;
         self.pending_mirror.store(0, Ordering::Relaxed);
     }
@@ -384,22 +372,17 @@ impl Outbound {
     async fn drain_chunks(
         &self,
         endpoint: &Arc<Endpoint>,
-        chunks: &mut VecDeque<Vec<u8>>,
+        chunks: &mut Chunks,
     ) -> Result<(), CloseReason> {
         let clock = self.hub.env.clock();
         let mut attempt = Attempt::new(chunks, clock.now());
         loop {
-            let n = chunks.len().min(CHUNKS_PER_WRITE);
-            let result = {
-                let parts: SmallVec<[IoSlice<'_>; 8]> =
-                    chunks.iter().take(n).map(|c| IoSlice::new(c)).collect();
-                self.write(&parts, 0)
-            };
-            let progress = result.map_err(|_| CloseReason::WriteError)?;
+            let progress = self.write(&chunks.front(), 0).map_err(|_| CloseReason::WriteError)?;
             attempt.written += progress.written;
+            chunks.advance(progress.written);
             {
                 let mut state = self.state.lock();
-                state.wrote(chunks, progress.written);
+                state.pending = state.pending.saturating_sub(progress.written);
                 self.pending_mirror.store(state.pending, Ordering::Relaxed);
                 let calm = state.pending <= self.max_pending.load(Ordering::Relaxed) / 2;
                 if let Some(waiting) = state.waiting.as_ref().filter(|_| calm) {
@@ -527,9 +510,8 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn new(chunks: &VecDeque<Vec<u8>>, start: Mono) -> Self {
-        let bytes = chunks.iter().map(Vec::len).sum();
-        Self { start, chunks: chunks.len(), bytes, written: 0 }
+    fn new(chunks: &Chunks, start: Mono) -> Self {
+        Self { start, chunks: chunks.count(), bytes: chunks.len(), written: 0 }
     }
 }
 
@@ -540,46 +522,9 @@ enum Round {
 }
 
 impl State {
-    fn append(&mut self, mut part: &[u8]) {
+    fn append(&mut self, part: &[u8]) {
         self.pending += part.len();
-        while !part.is_empty() {
-            match self.chunks.back_mut().filter(|c| c.len() < c.capacity()) {
-                Some(chunk) => {
-                    let n = part.len().min(chunk.capacity() - chunk.len());
-                    chunk.extend_from_slice(&part[..n]);
-                    part = &part[n..];
-                }
-                None => {
-                    let size = part.len().next_power_of_two().clamp(CHUNK_MIN, CHUNK_MAX);
-                    // The second chunk and on are full size: whoever gets there is behind.
-                    let size = if self.chunks.is_empty() { size } else { CHUNK_MAX };
-                    self.chunks.push_back(Vec::with_capacity(size));
-                }
-            }
-        }
-    }
-
-    /// Takes `n` written bytes off the front of `chunks`.
-    fn wrote(&mut self, chunks: &mut VecDeque<Vec<u8>>, mut n: usize) {
-        self.pending = self.pending.saturating_sub(n);
-        while let Some(front) = chunks.front_mut() {
-            if n < front.len() {
-                front.drain(..n);
-                return;
-            }
-            n -= front.len();
-            chunks.pop_front();
-        }
-    }
-
-    /// Puts unwritten chunks before what was queued meanwhile.
-    fn put_back(&mut self, mut chunks: VecDeque<Vec<u8>>) {
-        if self.chunks.is_empty() {
-            self.chunks = chunks;
-        } else {
-            chunks.append(&mut self.chunks);
-            self.chunks = chunks;
-        }
+        self.chunks.append(part);
     }
 }
 

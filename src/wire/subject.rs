@@ -86,6 +86,43 @@ pub fn is_literal(subject: &[u8]) -> bool {
     !has_wildcard(subject)
 }
 
+/// What a valid subject of a subscription is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Without wildcards.
+    Literal,
+    /// With wildcards.
+    Pattern,
+}
+
+/// What one subscribes to with `subject`, found in one pass if it is literal; `None` if it is not
+/// valid (see [`is_valid_subject`]).
+pub fn shape(subject: &[u8]) -> Option<Shape> {
+    let (mut at_start, mut literal) = (true, true);
+    for b in subject {
+        if *b == SEPARATOR {
+            if at_start {
+                return None;
+            }
+            at_start = true;
+            continue;
+        }
+        if is_space(b) {
+            return None;
+        }
+        at_start = false;
+        literal &= *b != WILDCARD && *b != FULL_WILDCARD;
+    }
+    match (at_start, literal) {
+        (true, _) => None,
+        (false, true) => Some(Shape::Literal),
+        (false, false) if !is_valid_subject(subject) => None,
+        // Such bytes inside of longer tokens mean nothing.
+        (false, false) if is_literal(subject) => Some(Shape::Literal),
+        (false, false) => Some(Shape::Pattern),
+    }
+}
+
 /// Whether one may subscribe to `subject`: no empty token, no white space, and `>` only at the end.
 pub fn is_valid_subject(subject: &[u8]) -> bool {
     let mut ended = false;
@@ -254,6 +291,26 @@ mod tests {
         assert!(!is_valid_stored_subject(b"\xff"));
         assert!(!is_valid_stored_subject("a.\u{fffd}".as_bytes()));
         assert!(is_valid_stored_subject("é.>".as_bytes()));
+    }
+
+    #[test]
+    fn shapes() {
+        for (subject, expected) in [
+            ("a", Some(Shape::Literal)),
+            ("a.b*.c>d", Some(Shape::Literal)),
+            ("a.*", Some(Shape::Pattern)),
+            (">", Some(Shape::Pattern)),
+            ("a.>.b", None),
+            ("", None),
+            (".a", None),
+            ("a.", None),
+            ("a..b", None),
+            ("a b", None),
+            ("a.*\t", None),
+        ] {
+            assert_eq!(shape(subject.as_bytes()), expected, "{subject}");
+            assert_eq!(is_valid_subject(subject.as_bytes()), expected.is_some(), "{subject}");
+        }
     }
 
     #[test]

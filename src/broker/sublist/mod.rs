@@ -3,15 +3,16 @@
 //! Literal subjects are found by one hash probe; only wildcard subscriptions stand in a trie. A
 //! change bumps the generation, by which the workers' match caches notice that they are stale.
 
+mod change;
 mod entry;
 mod trie;
 mod watch;
 
 use super::hash::{Place, Seed, Table};
 use super::sub::Subscription;
-use crate::base::limits;
 use crate::base::lock::{Rank, RwLock};
 use crate::wire::subject;
+pub use change::Change;
 use entry::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -92,60 +93,6 @@ impl Sublist {
     /// Makes every cached result stale (mappings or permissions changed).
     pub fn invalidate(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Adds a subscription.
-    ///
-    /// # Errors
-    /// [`InvalidSubject`] for empty tokens or a `>` that is not last.
-    pub fn insert(&self, sub: Arc<Subscription>) -> Result<(), InvalidSubject> {
-        if !subject::is_valid_subject(sub.subject()) {
-            return Err(InvalidSubject);
-        }
-        let literal = subject::is_literal(sub.subject());
-        if !literal && subject::token_count(sub.subject()) > limits::MAX_PATTERN_TOKENS {
-            return Err(InvalidSubject);
-        }
-        let hash = if literal { self.seed.hash(sub.subject()) } else { 0 };
-        {
-            let mut index = self.index.write();
-            index.count += 1;
-            if literal {
-                index.insert_literal(hash, sub);
-            } else {
-                index.wildcards.entry(sub.subject()).insert(sub);
-            }
-        }
-        self.invalidate();
-        self.stats.inserts.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Removes a subscription; tells whether it was there.
-    pub fn remove(&self, sub: &Arc<Subscription>) -> bool {
-        let removed = self.index.write().remove(self.seed, sub);
-        self.removed(u64::from(removed));
-        removed
-    }
-
-    /// Removes many under one hold of the lock; tells how many of them were there.
-    pub fn remove_batch<'a>(&self, subs: impl IntoIterator<Item = &'a Arc<Subscription>>) -> u64 {
-        let mut removed = 0;
-        {
-            let mut index = self.index.write();
-            for sub in subs {
-                removed += u64::from(index.remove(self.seed, sub));
-            }
-        }
-        self.removed(removed);
-        removed
-    }
-
-    fn removed(&self, n: u64) {
-        if n > 0 {
-            self.invalidate();
-            self.stats.removes.fetch_add(n, Ordering::Relaxed);
-        }
     }
 
     /// Hands everything that matches the literal `subject` to `found`. A subject with an empty
@@ -280,16 +227,6 @@ impl Index {
             Place::Held(entry) => entry.insert(sub),
             Place::Free(free) => free.insert(Entry::One(sub)),
         }
-    }
-
-    fn remove(&mut self, seed: Seed, sub: &Arc<Subscription>) -> bool {
-        let removed = if subject::is_literal(sub.subject()) {
-            self.remove_literal(seed.hash(sub.subject()), sub)
-        } else {
-            self.wildcards.remove(sub)
-        };
-        self.count -= usize::from(removed);
-        removed
     }
 
     fn remove_literal(&mut self, hash: u64, sub: &Arc<Subscription>) -> bool {

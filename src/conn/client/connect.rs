@@ -10,6 +10,7 @@ use crate::logging::redact::redact_secrets;
 use crate::wire::connect::Connect;
 use crate::wire::parser::quote;
 use crate::wire::x509::PeerCert;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 impl Session {
@@ -53,12 +54,13 @@ impl Session {
         client.start_first_ping_timer();
 
         let first = self.options.is_none();
-        let mut options = self.options.take().unwrap_or_default();
+        let mut options = self.options.take().map_or_else(Connect::default, Arc::unwrap_or_clone);
         let merged = options.merge(json);
         if let Err(problem) = merged {
             client.log_error(&problem);
             return Err(CloseReason::ProtocolViolation);
         }
+        let options = Arc::new(options);
         let supports_headers = client.ctx.info.load().headers;
         self.state.limits.headers = supports_headers && options.headers;
         self.state.verbose = options.verbose;
@@ -226,14 +228,22 @@ impl Session {
     }
 
     /// What others may know of the CONNECT, accepted or not.
-    fn remember(&self, options: &Connect) {
-        let mut said = Box::new(options.clone());
-        for secret in [&mut said.pass, &mut said.jwt, &mut said.sig] {
-            *secret = String::new();
-        }
-        if !said.auth_token.is_empty() {
-            said.auth_token = REDACTED.to_owned();
-        }
+    fn remember(&self, options: &Arc<Connect>) {
+        let secrets = [&options.pass, &options.jwt, &options.sig, &options.auth_token];
+        let said = match secrets.iter().all(|secret| secret.is_empty()) {
+            // An idle connection need not keep the same thing twice.
+            true => options.clone(),
+            false => Arc::new(Connect {
+                pass: String::new(),
+                jwt: String::new(),
+                sig: String::new(),
+                auth_token: match options.auth_token.is_empty() {
+                    true => String::new(),
+                    false => REDACTED.to_owned(),
+                },
+                ..Connect::clone(options)
+            }),
+        };
         self.who.client.ctl().said = Some(said);
     }
 

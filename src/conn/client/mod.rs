@@ -62,7 +62,7 @@ struct Ctl {
     via: Option<SocketAddr>,
     account: Arc<Account>,
     /// What it said in CONNECT, secrets taken out; `None` before.
-    said: Option<Box<Connect>>,
+    said: Option<Arc<Connect>>,
     /// Its account counts it: it was let in.
     registered: bool,
     /// How logs name its user.

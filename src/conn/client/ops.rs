@@ -207,11 +207,12 @@ impl Identity {
         let sub = Arc::new(sub);
         match self.endpoint.add_sub(self.hub.seed, &sub) {
             Ok(()) => {
-                if self.account.sublist.insert(sub.clone()).is_err() {
+                let Ok(change) = self.account.sublist.coming(sub.clone()) else {
                     self.endpoint.remove_sub(self.hub.seed, &sub);
                     self.error(batch, "Invalid Subject");
                     return Flow::Continue(());
-                }
+                };
+                batch.change(change);
             }
             Err(Some(_)) => {}
             Err(None) => return Flow::Continue(()),
@@ -269,8 +270,8 @@ impl Identity {
             && let Some(sub) = self.endpoint.take_sub(self.hub.seed, sid)
         {
             self.client.trace_dropped(&sub);
-            self.account.sublist.remove(&sub);
             sub.close();
+            batch.change(self.account.sublist.going(sub));
         }
         Flow::Continue(())
     }

@@ -9,7 +9,7 @@ use super::handshake::Opened;
 use crate::auth::permissions::Checker;
 use crate::base::Mono;
 use crate::base::limits::{
-    BATCHES_PER_TURN, LARGE_MESSAGE, READ_SCRATCH, READ_WINDOW_LARGE, TURN_BYTES,
+    BATCHES_PER_TURN, LARGE_MESSAGE, READ_SCRATCH, READ_WINDOW_LARGE, TURN_TIME,
 };
 use crate::broker::batch::Publisher;
 use crate::broker::cache::Scope;
@@ -77,7 +77,7 @@ pub(super) struct Session {
     pub(super) who: Identity,
     pub(super) state: State,
     /// What CONNECT said so far.
-    pub(super) options: Option<Box<Connect>>,
+    pub(super) options: Option<Arc<Connect>>,
     pub(super) nonce: String,
     settings_generation: u64,
     /// Bytes that are not processed yet.
@@ -176,43 +176,45 @@ impl Session {
             return Poll::Ready(Turn::Reloaded);
         }
         let hub = self.who.hub.clone();
+        let clock = hub.env.clock();
+        let end = clock.now().after(TURN_TIME);
         Workspace::with(&hub, |scratch, batch| {
-            let mut left = TURN_BYTES;
-            while left > 0 {
+            for _ in 0..BATCHES_PER_TURN {
                 if let Some(reason) = self.who.endpoint.closing() {
                     return Poll::Ready(Turn::Close(reason));
                 }
-                let (read, turn) = ready!(self.poll_batch(cx, scratch, batch));
-                if let Some(turn) = turn {
+                if let Some(turn) = ready!(self.poll_batch(cx, scratch, batch)) {
                     return Poll::Ready(turn);
                 }
-                left = left.saturating_sub(read.max(TURN_BYTES / BATCHES_PER_TURN));
+                if clock.now() >= end {
+                    break;
+                }
             }
             Poll::Ready(Turn::Yield)
         })
     }
 
-    /// Reads once and processes what came; how much, and how the turn ends if it does.
+    /// Reads once and processes what came; how the turn ends, if it does.
     fn poll_batch(
         &mut self,
         cx: &mut TaskContext<'_>,
         scratch: &mut [u8],
         batch: &mut Batch,
-    ) -> Poll<(usize, Option<Turn>)> {
+    ) -> Poll<Option<Turn>> {
         let kept = self.input.len();
         if self.resume {
             self.resume = false;
             let input = std::mem::take(&mut self.input);
-            return Poll::Ready((0, self.process(&input, batch)));
+            return Poll::Ready(self.process(&input, batch));
         }
         if self.need > scratch.len() || kept >= scratch.len() {
             return self.poll_large(cx, scratch, batch);
         }
         let end = self.window.max(self.need).max(kept + 1).min(scratch.len());
         let n = match ready!(self.who.endpoint.out.poll_read(cx, &mut scratch[kept..end])) {
-            Ok(0) => return Poll::Ready((0, Some(Turn::Close(CloseReason::ClientClosed)))),
+            Ok(0) => return Poll::Ready(Some(Turn::Close(CloseReason::ClientClosed))),
             Ok(n) => n,
-            Err(e) => return Poll::Ready((0, Some(Turn::Close(read_error(&e))))),
+            Err(e) => return Poll::Ready(Some(Turn::Close(read_error(&e)))),
         };
         self.who.endpoint.out.flush_tls(&self.who.endpoint);
         scratch[..kept].copy_from_slice(&self.input);
@@ -221,7 +223,7 @@ impl Session {
         if self.input.is_empty() {
             self.input = Vec::new();
         }
-        Poll::Ready((n, turn))
+        Poll::Ready(turn)
     }
 
     /// Gathers an operation that is longer than the scratch.
@@ -230,19 +232,19 @@ impl Session {
         cx: &mut TaskContext<'_>,
         scratch: &mut [u8],
         batch: &mut Batch,
-    ) -> Poll<(usize, Option<Turn>)> {
+    ) -> Poll<Option<Turn>> {
         let n = match ready!(self.who.endpoint.out.poll_read(cx, scratch)) {
-            Ok(0) => return Poll::Ready((0, Some(Turn::Close(CloseReason::ClientClosed)))),
+            Ok(0) => return Poll::Ready(Some(Turn::Close(CloseReason::ClientClosed))),
             Ok(n) => n,
-            Err(e) => return Poll::Ready((0, Some(Turn::Close(read_error(&e))))),
+            Err(e) => return Poll::Ready(Some(Turn::Close(read_error(&e)))),
         };
         self.who.endpoint.out.flush_tls(&self.who.endpoint);
         self.input.extend_from_slice(&scratch[..n]);
         if self.input.len() < self.need {
-            return Poll::Ready((n, None));
+            return Poll::Ready(None);
         }
         let input = std::mem::take(&mut self.input);
-        Poll::Ready((n, self.process(&input, batch)))
+        Poll::Ready(self.process(&input, batch))
     }
 
     /// Processes the operations in `data` and delivers; keeps the rest.
