@@ -3,6 +3,7 @@
 mod client;
 mod client_proxyproto;
 mod closed_conns;
+mod config_check;
 mod errors;
 mod feature_flags;
 mod gsl;
@@ -33,6 +34,7 @@ crate::collect! {
     client,
     client_proxyproto,
     closed_conns,
+    config_check,
     errors,
     feature_flags,
     gsl,
