@@ -445,7 +445,7 @@ impl CompressionOptions {
     /// Ascending, at most four; a zero skips its level, zeros at the end say nothing.
     fn normalize_thresholds(&mut self) -> Result<(), String> {
         if self.rtt_thresholds.is_empty() {
-            self.rtt_thresholds = [10, 50, 100].map(Duration::from_millis).into();
+            self.rtt_thresholds = super::cluster::DEFAULT_RTT_THRESHOLDS.into();
             return Ok(());
         }
         let all = || {
