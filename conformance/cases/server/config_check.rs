@@ -15,6 +15,9 @@ crate::cases! {
 struct Row {
     config: String,
     errors: Vec<(usize, usize, String)>,
+    /// The error is found once, at the one or the other place: upstream reads the keys of a map in
+    /// no particular order.
+    either: bool,
 }
 
 impl Row {
@@ -35,16 +38,19 @@ impl Row {
             marked.remove(at);
         }
         let messages = messages.split("\n=> ").filter(|message| *message != "valid");
+        let messages: Vec<&str> = messages.collect();
+        let either = messages.len() == 1 && places.len() == 2;
+        let count = if either { 2 } else { messages.len() };
         // Without a place, the error is the file's.
         let places = places.into_iter().chain(std::iter::repeat((0, 0)));
         let errors = places
-            .zip(messages)
+            .zip(messages.into_iter().cycle().take(count))
             .map(|((line, column), message)| (line, column, message.to_owned()));
-        Self { errors: errors.collect(), config: marked }
+        let errors = errors.collect();
+        Self { config: marked, errors, either }
     }
 
-    /// What the server says of the file, line by line and sorted: upstream reports what stands
-    /// in one map in no particular order.
+    /// What the server says of the file, line by line and sorted.
     fn expected(&self, path: &str) -> Vec<String> {
         let line = |(line, column, message): &(usize, usize, String)| match line {
             0 => format!("{path}: {message}"),
@@ -81,7 +87,12 @@ async fn every_complaint_has_its_place(cx: Cx) {
             assert_eq!(code, Some(0), "{}: {said:?}", row.config);
             assert!(said.len() == 1 && said[0].starts_with(&valid), "{}: {said:?}", row.config);
         } else {
-            assert_eq!((code, said), (Some(1), row.expected(&name)), "{}", row.config);
+            let mut expected = row.expected(&name);
+            if row.either {
+                expected.retain(|line| said.contains(line));
+                assert_eq!(expected.len(), 1, "{}: {said:?}", row.config);
+            }
+            assert_eq!((code, said), (Some(1), expected), "{}", row.config);
         }
     }
 }
@@ -511,7 +522,7 @@ websocket { tls { cert_file: "cert.pem", key_file: "key.pem",
   ^verify_cert_and_check_known_urls: true } }
 => verify_cert_and_check_known_urls not supported in this context
 
-store_dir: foo, jetstream { ^store_dir: bar }
+^store_dir: foo, jetstream { ^store_dir: bar }
 => Duplicate 'store_dir' configuration
 
 cluster { port: -1, ^authorization { token: token } }

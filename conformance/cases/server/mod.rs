@@ -13,6 +13,8 @@ mod log;
 mod monitor;
 mod monitor_shapes;
 mod opts;
+mod opts_blocks;
+mod opts_running;
 mod parser;
 mod parser_fuzz;
 mod ping;
@@ -44,6 +46,8 @@ crate::collect! {
     monitor,
     monitor_shapes,
     opts,
+    opts_blocks,
+    opts_running,
     parser,
     parser_fuzz,
     ping,
