@@ -10,7 +10,7 @@ use super::parse::{ConfigErrors, load_over};
 use super::read::Warning;
 use super::{signal, tls, url};
 use crate::base::Env;
-use crate::tls::TlsOptions;
+use crate::tls::{TlsOptions, curve_names, suite_names};
 use std::collections::BTreeSet;
 
 /// What the command line asks for.
@@ -73,12 +73,12 @@ pub fn usage() -> String {
 /// What `--help_tls` prints.
 pub fn tls_usage() -> String {
     let mut text = include_str!("tls_usage_head.txt").to_owned();
-    let lines = |names: &mut dyn Iterator<Item = &'static str>| -> String {
-        names.map(|name| format!("    {name}\n")).collect()
+    let lines = |names: Vec<&'static str>| -> String {
+        names.into_iter().map(|name| format!("    {name}\n")).collect()
     };
-    text.push_str(&lines(&mut tls::suites()));
+    text.push_str(&lines(suite_names()));
     text.push_str("\nAvailable curve preferences include:\n");
-    text.push_str(&lines(&mut tls::curves()));
+    text.push_str(&lines(curve_names()));
     text.push_str(include_str!("tls_usage_tail.txt"));
     text
 }

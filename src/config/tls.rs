@@ -4,66 +4,13 @@ use super::go::{quote, type_name};
 use super::read::{ConfigError, Cx, Item, entries, secs};
 use crate::base::Env;
 use crate::conf::ValueKind;
+use crate::tls::names::{self, Suite};
 use crate::tls::options::CertPair;
 use crate::tls::{TlsOptions, load_server_config};
 use std::time::Duration;
 
 /// Wait of `handshake_first: auto` before INFO is sent in clear text.
 const FALLBACK_DELAY: Duration = Duration::from_millis(50);
-
-/// Names accepted for `cipher_suites`.
-const SECURE_SUITES: [&str; 13] = [
-    "TLS_AES_128_GCM_SHA256",
-    "TLS_AES_256_GCM_SHA384",
-    "TLS_CHACHA20_POLY1305_SHA256",
-    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
-    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
-    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
-    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
-    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
-    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-];
-
-/// Names accepted for `cipher_suites` only with `allow_insecure_cipher_suites`.
-const INSECURE_SUITES: [&str; 12] = [
-    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
-    "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA",
-    "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
-    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
-    "TLS_ECDHE_RSA_WITH_RC4_128_SHA",
-    "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
-    "TLS_RSA_WITH_AES_128_CBC_SHA",
-    "TLS_RSA_WITH_AES_128_CBC_SHA256",
-    "TLS_RSA_WITH_AES_128_GCM_SHA256",
-    "TLS_RSA_WITH_AES_256_CBC_SHA",
-    "TLS_RSA_WITH_AES_256_GCM_SHA384",
-    "TLS_RSA_WITH_RC4_128_SHA",
-];
-
-/// Names accepted for `curve_preferences`.
-const CURVES: [&str; 7] = [
-    "CurveP256",
-    "CurveP384",
-    "CurveP521",
-    "SecP256r1MLKEM768",
-    "SecP384r1MLKEM1024",
-    "X25519",
-    "X25519MLKEM768",
-];
-
-/// Every cipher suite name, as `--help_tls` lists them.
-pub(super) fn suites() -> impl Iterator<Item = &'static str> {
-    SECURE_SUITES.into_iter().chain(INSECURE_SUITES)
-}
-
-/// Every curve name, as `--help_tls` lists them.
-pub(super) fn curves() -> impl Iterator<Item = &'static str> {
-    CURVES.into_iter()
-}
 
 /// Who reads the block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,10 +159,10 @@ fn cipher_suites(
     let mut names = Vec::with_capacity(items.len());
     for item in items {
         let name = item.string()?;
-        if let Some(known) = INSECURE_SUITES.into_iter().find(|suite| *suite == name) {
-            insecure.push(known);
-        } else if !SECURE_SUITES.contains(&name) {
-            return Err(item.error(format!("unrecognized cipher {name}")));
+        match Suite::from_name(name) {
+            Some(suite) if suite.insecure => insecure.push(suite.name),
+            Some(_) => {}
+            None => return Err(item.error(format!("unrecognized cipher {name}"))),
         }
         names.push(name.to_owned());
     }
@@ -230,7 +177,7 @@ fn curve_preferences(entry: Item<'_>) -> Result<Vec<String>, ConfigError> {
     let mut names = Vec::with_capacity(items.len());
     for item in items {
         let name = item.string()?;
-        if !CURVES.contains(&name) {
+        if !names::curves().iter().any(|curve| curve.name == name) {
             return Err(item.error(format!("unrecognized curve preference {name}")));
         }
         names.push(name.to_owned());

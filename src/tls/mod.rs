@@ -1,7 +1,7 @@
 //! TLS by rustls; nothing outside this module names rustls configuration types.
 
 mod load;
-mod names;
+pub(crate) mod names;
 pub mod options;
 mod pem;
 pub mod pinned;
@@ -10,5 +10,5 @@ pub mod session;
 pub use load::{
     TlsError, check_names, load_client_config, load_server_config, own_certificate, warnings,
 };
-pub use names::{cipher_name, help_text, parse_min_version, version_name};
+pub use names::{cipher_name, curve_names, parse_min_version, suite_names, version_name};
 pub use options::TlsOptions;

@@ -5,11 +5,11 @@ use rustls::{CipherSuite, ProtocolVersion, SupportedCipherSuite};
 
 /// A cipher suite that upstream has a name for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Suite {
-    pub(super) name: &'static str,
+pub(crate) struct Suite {
+    pub(crate) name: &'static str,
     id: u16,
     /// Only with `allow_insecure_cipher_suites`.
-    pub(super) insecure: bool,
+    pub(crate) insecure: bool,
 }
 
 const fn secure(name: &'static str, id: u16) -> Suite {
@@ -51,7 +51,7 @@ pub(super) const SUITES: [Suite; 25] = [
 ];
 
 impl Suite {
-    pub(super) fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         SUITES.into_iter().find(|suite| suite.name == name)
     }
 
@@ -63,13 +63,13 @@ impl Suite {
 
 /// A key exchange group that upstream has a name for.
 #[derive(Clone, Copy)]
-pub(super) struct Curve {
-    pub(super) name: &'static str,
+pub(crate) struct Curve {
+    pub(crate) name: &'static str,
     pub(super) implementation: Option<&'static dyn SupportedKxGroup>,
 }
 
 /// Every curve upstream knows, in the order of preference where none is configured.
-pub(super) fn curves() -> [Curve; 7] {
+pub(crate) fn curves() -> [Curve; 7] {
     use aws_lc_rs::kx_group;
     let curve = |name, implementation| Curve { name, implementation };
     [
@@ -112,47 +112,19 @@ pub fn parse_min_version(text: &str) -> Result<ProtocolVersion, String> {
     }
 }
 
-/// What `--help_tls` prints.
-pub fn help_text() -> String {
-    let list = |names: &mut dyn Iterator<Item = &'static str>| {
-        names.map(|name| format!("    {name}\n")).collect::<String>()
-    };
-    let suites = list(&mut SUITES.iter().map(|suite| suite.name));
-    let missing =
-        list(&mut SUITES.iter().filter(|s| s.implementation().is_none()).map(|suite| suite.name));
-    let curves_all = list(&mut curves().into_iter().map(|curve| curve.name));
-    let curves_missing = list(
-        &mut curves().into_iter().filter(|c| c.implementation.is_none()).map(|curve| curve.name),
-    );
-    format!(
-        "
-A tls block of a configuration file sets TLS up, for instance:
+/// The names of all suites, as `--help_tls` lists them: those that need
+/// `allow_insecure_cipher_suites` come last.
+pub fn suite_names() -> Vec<&'static str> {
+    let mut suites = SUITES;
+    suites.sort_by_key(|suite| (suite.insecure, suite.name));
+    suites.map(|suite| suite.name).to_vec()
+}
 
-    tls {{
-        cert_file:      \"./certs/server-cert.pem\"
-        key_file:       \"./certs/server-key.pem\"
-        ca_file:        \"./certs/ca.pem\"
-        verify:         true
-        verify_and_map: true
-
-        cipher_suites: [
-            \"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256\",
-            \"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\"
-        ]
-        curve_preferences: [
-            \"X25519MLKEM768\",
-            \"X25519\",
-            \"CurveP256\"
-        ]
-    }}
-
-Available cipher suites include:
-{suites}
-Available curve preferences include:
-{curves_all}
-These are accepted so that configurations keep working, but never negotiated:
-{missing}{curves_missing}"
-    )
+/// The names of all curves, as `--help_tls` lists them.
+pub fn curve_names() -> Vec<&'static str> {
+    let mut names = curves().map(|curve| curve.name);
+    names.sort_unstable();
+    names.to_vec()
 }
 
 #[cfg(test)]
@@ -171,13 +143,12 @@ mod tests {
     }
 
     #[test]
-    fn help_lists_every_name_once_under_its_heading() {
-        let help = help_text();
-        let (_, lists) = help.split_once("Available cipher suites include:").unwrap();
-        let (available, _) = lists.split_once("These are accepted").unwrap();
-        for name in SUITES.iter().map(|s| s.name).chain(curves().map(|c| c.name)) {
-            assert_eq!(available.lines().filter(|l| l.trim() == name).count(), 1, "{name}");
-        }
+    fn insecure_suites_are_listed_last() {
+        let insecure = |name: &&str| Suite::from_name(name).is_some_and(|suite| suite.insecure);
+        let names = suite_names();
+        assert_eq!((names.len(), curve_names().len()), (SUITES.len(), curves().len()));
+        assert_eq!(names.iter().position(insecure), Some(13));
+        assert!(names[13..].iter().all(insecure));
     }
 
     #[test]
