@@ -114,9 +114,11 @@ async fn a_server_from_a_file(cx: Cx) {
         assert_eq!(exit.code, Some(1), "{}", exit.stderr);
         assert!(exit.stderr.contains(part), "{}", exit.stderr);
     }
-    let text = "max_payload: 4194304, max_connections: 200, ping_interval: \"30s\"";
+    let text = "max_payload: 4194304, max_connections: 200, ping_interval: \"30s\"
+        write_deadline: \"3s\"";
     let varz = cx.server(text).await.varz().await;
     assert_eq!((&varz["max_payload"], &varz["max_connections"]), (&json!(4194304), &json!(200)));
     assert_eq!(varz["ping_interval"], 30_000_000_000_i64);
+    assert_eq!(varz["write_deadline"], 3_000_000_000_i64);
     assert_eq!((&varz["ping_max"], &varz["max_control_line"]), (&json!(2), &json!(4096)));
 }

@@ -1,7 +1,9 @@
 //! What a configuration file says is what clients are told.
 
+use serde_json::json;
+
 use crate::Cx;
-use crate::kit::tls::Authority;
+use crate::kit::tls::{Authority, TlsClient};
 
 crate::cases! {
     "test/opts_test.go",
@@ -22,6 +24,9 @@ async fn required_tls_is_announced(cx: Cx) {
         identity.cert, identity.key
     );
     let server = cx.server(&config).await;
-    let info = server.raw().await.info().await;
-    assert_eq!((&info["tls_required"], &info["auth_required"]), (&true.into(), &true.into()));
+    let mut c = server.raw_tls(&TlsClient::new()).await;
+    let info = c.last_info();
+    assert_eq!((&info["tls_required"], &info["auth_required"]), (&json!(true), &json!(true)));
+    c.connect(json!({"verbose": false, "user": "derek", "pass": "monkey"})).await;
+    c.flush().await;
 }
