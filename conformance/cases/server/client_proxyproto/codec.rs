@@ -1,7 +1,6 @@
-//! The codec. Upstream's tests that start a server are cases of the listener.
+//! Headers as bytes.
 
-use std::net::IpAddr;
-
+use super::{v1, v2, v2_proxy};
 use nats_server::wire::proxy_proto::{Addresses, Header, ProxyError, decode, incomplete};
 
 crate::cases! {
@@ -17,34 +16,8 @@ crate::cases! {
     library v1_families_agree => ["TestClientProxyProtoV1MismatchedProtocol", "TestClientProxyProtoV1MismatchedDestProtocol"],
     library v1_malformed => ["TestClientProxyProtoV1InvalidFormat", "TestClientProxyProtoV1LineTooLong", "TestClientProxyProtoV1InvalidIP"],
     library v1_ports => ["TestClientProxyProtoV1InvalidPort"],
+    not_applicable "TestProxyConnRemoteAddr" => "a Go net.Conn wrapper's method; that the server takes the address of the header is asserted by the end-to-end cases",
     library versions => ["TestClientProxyProtoVersionDetection", "TestClientProxyProtoUnrecognizedVersion"],
-}
-
-const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-
-/// A version 2 header with these four fixed bytes.
-fn v2(version_command: u8, family_protocol: u8, len: u8, data: &[u8]) -> Vec<u8> {
-    [SIGNATURE, &[version_command, family_protocol, 0, len], data].concat()
-}
-
-fn v2_proxy(source: &str, destination: &str, ports: [u16; 2]) -> Vec<u8> {
-    let mut data = Vec::new();
-    let mut family = 0x11;
-    for ip in [source, destination] {
-        match ip.parse().unwrap() {
-            IpAddr::V4(ip) => data.extend(ip.octets()),
-            IpAddr::V6(ip) => {
-                family = 0x21;
-                data.extend(ip.octets());
-            }
-        }
-    }
-    ports.iter().for_each(|port| data.extend(port.to_be_bytes()));
-    v2(0x21, family, data.len() as u8, &data)
-}
-
-fn v1(protocol: &str, source: &str, destination: &str, ports: [u16; 2]) -> Vec<u8> {
-    format!("PROXY {protocol} {source} {destination} {} {}\r\n", ports[0], ports[1]).into_bytes()
 }
 
 fn addresses(input: &[u8]) -> Addresses {
