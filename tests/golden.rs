@@ -12,6 +12,7 @@ use nats_server::model::{ConsumerConfig, ConsumerState, FileConsumerInfo, FileSt
 use nats_server::store::archive::Reader;
 use nats_server::store::consumer::codec;
 use nats_server::store::schedules::Schedules;
+use nats_server::store::sources::{SourceState, Sources};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -206,6 +207,16 @@ fn schedules() {
     let (seq, every) = schedules.of_subject(b"sched.every").unwrap();
     assert_eq!((seq, every % SECOND_NS), (2, 0));
     assert_eq!(schedules.encode(high_seq).len(), bytes.len());
+}
+
+#[test]
+fn sources() {
+    let bytes = file("store/sources.db");
+    let (sources, high_seq) = Sources::decode(&bytes).unwrap();
+    assert_eq!((sources.0.len(), high_seq), (2, 100));
+    assert_eq!(sources.0[&b"ORIGIN origin.x.> >"[..]], SourceState::default());
+    // Upstream has them in no order.
+    assert_eq!(sources.encode(high_seq).len(), bytes.len());
 }
 
 #[test]

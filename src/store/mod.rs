@@ -3,4 +3,5 @@
 pub mod archive;
 pub mod consumer;
 pub mod schedules;
+pub mod sources;
 pub mod stream_state;

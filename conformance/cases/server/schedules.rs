@@ -2,8 +2,9 @@
 
 use nats_server::base::Env;
 use nats_server::base::zone::Zone;
+use nats_server::ds::state_file::DecodeError;
 use nats_server::model::Time;
-use nats_server::store::schedules::{DecodeError, Schedule, Schedules};
+use nats_server::store::schedules::{Schedule, Schedules};
 
 crate::cases! {
     "server/filestore_test.go",

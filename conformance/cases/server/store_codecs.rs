@@ -1,7 +1,9 @@
 //! What stores and replicas write of their states.
 
+use nats_server::ds::state_file::DecodeError;
 use nats_server::model::{ConsumerState, Pending, SequencePair};
 use nats_server::store::consumer::codec;
+use nats_server::store::sources::{SourceState, Sources};
 use nats_server::store::stream_state::DeleteBlock;
 
 crate::cases! {
@@ -11,6 +13,7 @@ crate::cases! {
     library redelivered => ["server/filestore_test.go::TestFileStoreConsumerEncodeDecodeRedelivered"],
     library pending_below_the_floor => ["server/filestore_test.go::TestFileStoreConsumerEncodeDecodePendingBelowStreamAckFloor"],
     library an_odd_state => ["server/filestore_test.go::TestFileStoreBadConsumerState"],
+    library sources => ["server/filestore_test.go::TestFileStoreSourcesDecodeRejectsMalformed"],
     library times_to_come => ["server/norace_1_test.go::TestNoRaceEncodeConsumerStateBug"],
 }
 
@@ -90,4 +93,25 @@ fn times_to_come() {
         let whole = Pending { timestamp: second, ..pending };
         assert!(decoded.pending.into_iter().eq([(1, whole)]));
     }
+}
+
+fn sources() {
+    let file = |version: u8, entries: u64, rest: &[u8]| {
+        [&[version][..], &entries.to_le_bytes(), &[0; 8], rest].concat()
+    };
+    for (bytes, error) in [
+        (vec![0; 16], DecodeError::Header),
+        (file(2, 0, &[]), DecodeError::Version(2)),
+        // Without the length of the name, the name, the sequence, the length of the identity, it.
+        (file(1, 1, &[]), DecodeError::Entries),
+        (file(1, 1, &[5]), DecodeError::Entries),
+        (file(1, 1, b"\x03foo"), DecodeError::Entries),
+        (file(1, 1, b"\x03foo\x01"), DecodeError::Entries),
+        (file(1, 1, b"\x03foo\x01\x05"), DecodeError::Entries),
+    ] {
+        assert_eq!(Sources::decode(&bytes), Err(error), "{bytes:?}");
+    }
+    let (sources, _) = Sources::decode(&file(1, 1, b"\x03foo\x01\x02id")).unwrap();
+    let foo = SourceState { seq: 1, ident: b"id".to_vec() };
+    assert!(sources.0.into_iter().eq([(b"foo".to_vec(), foo)]));
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use nats_server::ds::expiries::{DecodeError, Expiries};
+use nats_server::ds::expiries::Expiries;
+use nats_server::ds::state_file::DecodeError;
 
 crate::cases! {
     "server/thw/thw_test.go",
