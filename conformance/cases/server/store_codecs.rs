@@ -112,6 +112,6 @@ fn sources() {
         assert_eq!(Sources::decode(&bytes), Err(error), "{bytes:?}");
     }
     let (sources, _) = Sources::decode(&file(1, 1, b"\x03foo\x01\x02id")).unwrap();
-    let foo = SourceState { seq: 1, ident: b"id".to_vec() };
-    assert!(sources.0.into_iter().eq([(b"foo".to_vec(), foo)]));
+    let source = SourceState { seq: 1, ident: b"id".to_vec() };
+    assert!(sources.0.into_iter().eq([(b"foo".to_vec(), source)]));
 }
