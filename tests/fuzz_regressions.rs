@@ -105,6 +105,14 @@ const WORDS: &[&[u8]] = &[
     b"tls",
     b"port",
     b"2024-01-01T00:00:00Z",
+    b"\x16\x01",
+    b"\x16\x02",
+    b"\x2a\x01",
+    b"\x2a\x02",
+    b"\x21\x05\x03",
+    b"NATSARC1",
+    b"\0\0\0\0\0\0\0\0",
+    b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
 ];
 
 #[test]
@@ -135,6 +143,26 @@ fn proxy() {
 #[test]
 fn json() {
     run("json");
+}
+
+#[test]
+fn seq_set() {
+    run("seq_set");
+}
+
+#[test]
+fn consumer_state() {
+    run("consumer_state");
+}
+
+#[test]
+fn stream_state() {
+    run("stream_state");
+}
+
+#[test]
+fn archive() {
+    run("archive");
 }
 
 fn root() -> PathBuf {
