@@ -34,6 +34,8 @@ pub mod ds;
 #[doc(hidden)]
 pub mod logging;
 #[doc(hidden)]
+pub mod model;
+#[doc(hidden)]
 pub mod monitor;
 #[doc(hidden)]
 pub mod server;

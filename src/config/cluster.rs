@@ -1,11 +1,12 @@
 //! The `cluster {}` block.
 
 use super::authorization::{self, Authorization, check_subjects};
-use super::go::{GoDuration, Plain, quote};
+use super::go::{Plain, quote};
 use super::options::{Options, auth_timeout, default_to};
 use super::read::{ConfigError, Cx, Item, Listen, entries, listen};
 use super::{Secret, WriteTimeoutPolicy, tls, url};
 use crate::auth::users::{Permissions, SubjectPermission};
+use crate::base::duration::GoDuration;
 use crate::base::limits;
 use crate::conf::ValueKind;
 use crate::tls::TlsOptions;

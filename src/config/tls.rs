@@ -266,7 +266,7 @@ fn handshake_first(entry: Item<'_>, tls: &mut TlsOptions) -> Result<(), ConfigEr
             "false" | "off" => (false, None),
             "auto" | "auto_fallback" => (true, Some(FALLBACK_DELAY)),
             _ => {
-                let delay = super::go::GoDuration::parse(text).map_err(|_| {
+                let delay = crate::base::duration::GoDuration::parse(text).map_err(|_| {
                     let (name, text) = (quote(entry.name), quote(text));
                     entry.error(format!("field {name}'s value {text} is invalid"))
                 })?;

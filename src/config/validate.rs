@@ -3,11 +3,12 @@
 use super::accounts::AccountOptions;
 use super::authorization::check_subjects;
 use super::cluster::CompressionOptions;
-use super::go::{GoDuration, quote, split_host_port};
+use super::go::{quote, split_host_port};
 use super::keys::{self, Role};
 use super::options::Options;
 use super::url::Url;
 use crate::auth::users::Permissions;
+use crate::base::duration::GoDuration;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
