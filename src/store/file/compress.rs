@@ -14,6 +14,7 @@
 
 use super::hash::HASH_LEN;
 use super::record::{RECORD_LEN_MAX, Record};
+use crate::base::codec::{Cursor, put_uvarint};
 use crate::wire::s2;
 
 /// Bytes that a block holds at most, unpacked: 8 MiB and the record that went past it, with room
@@ -74,7 +75,9 @@ pub fn decompress(block: &[u8], out: &mut Vec<u8>) -> Unpacked {
 
 fn unpack(algorithm: u8, rest: &[u8], have: usize, out: &mut Vec<u8>) -> Result<(), CompressError> {
     let short = CompressError::TooShort { have };
-    let (expected, body) = super::varint::uvarint(rest).ok_or(short)?;
+    let mut rest = Cursor::new(rest);
+    let expected = rest.uvarint().ok_or(short)?;
+    let body = rest.rest();
     let (packed, last) = body.split_last_chunk::<HASH_LEN>().ok_or(short)?;
     match algorithm {
         NONE => out.extend_from_slice(body),
@@ -98,7 +101,7 @@ pub fn compress(records: &[u8], out: &mut Vec<u8>) {
     let Some((body, last)) = records.split_last_chunk::<HASH_LEN>() else { return };
     out.extend_from_slice(MAGIC);
     out.push(S2);
-    super::varint::put_uvarint(out, records.len() as u64);
+    put_uvarint(out, records.len() as u64);
     s2::encode(body, out);
     out.extend_from_slice(last);
 }
