@@ -71,13 +71,21 @@ fn resume(
         budget.bytes -= record.len;
         Record::decode(rest, hash).is_ok()
     };
+    let mut search = damaged + 1..records.len();
     if let Ok(record) = Record::decode_unverified(&records[damaged..]) {
-        let next = damaged + record.len;
-        if next == records.len() || is_record(next, budget) {
-            return next;
+        let end = damaged + record.len;
+        // What follows must follow, or the length is what is damaged and there is more between.
+        let next = Record::decode_unverified(&records[end..]);
+        let follows = next.is_ok_and(|next| next.seq == record.seq.saturating_add(1));
+        if follows && is_record(end, budget) {
+            return end;
         }
+        if let Some(at) = (damaged + 1..end).find(|at| is_record(*at, budget)) {
+            return at;
+        }
+        search.start = end;
     }
-    (damaged + 1..records.len()).find(|at| is_record(*at, budget)).unwrap_or(records.len())
+    search.find(|at| is_record(*at, budget)).unwrap_or(records.len())
 }
 
 #[cfg(test)]

@@ -178,26 +178,26 @@ impl<'a> BlockReader<'a> {
         })
     }
 
-    /// The last 8 bytes of a block: the hash of its last record. Zeros when there are fewer.
-    /// Nothing when it cannot be decrypted.
+    /// The last 8 bytes of a block, the hash of its last record, and its length. Zeros when there
+    /// are fewer bytes. Nothing when they cannot be decrypted.
     ///
     /// # Errors
     ///
     /// What the system says.
-    pub fn last_hash(&mut self, index: u32) -> Result<Option<[u8; HASH_LEN]>, FileError> {
+    pub fn last_hash(&mut self, index: u32) -> Result<(Option<[u8; HASH_LEN]>, u64), FileError> {
         let path = layout::block(self.dir, index);
         let file = self.open(&path)?;
         let mut hash = [0; HASH_LEN];
         let len = file.len().map_err(FileError::io(&path))?;
-        let Some(at) = len.checked_sub(HASH_LEN as u64) else { return Ok(Some(hash)) };
+        let Some(at) = len.checked_sub(HASH_LEN as u64) else { return Ok((Some(hash), len)) };
         file.read_at(&mut hash, at).map_err(FileError::io(&path))?;
         match self.key(index) {
             Ok(None) => {}
             Ok(Some(key)) => key.apply(at, &mut hash),
-            Err(FileError::NoKey(_) | FileError::Crypt { .. }) => return Ok(None),
+            Err(FileError::NoKey(_) | FileError::Crypt { .. }) => return Ok((None, len)),
             Err(e) => return Err(e),
         }
-        Ok(Some(hash))
+        Ok((Some(hash), len))
     }
 
     fn open(&self, path: &Path) -> Result<Box<dyn File>, FileError> {

@@ -1,6 +1,7 @@
 //! Directories that upstream's server wrote, against what it says about them
 //! (`scripts/golden-stores`).
 
+use super::consumers::consumers;
 use super::crypt::KeyRing;
 use super::hash::KeyedHash;
 use super::index::Index;
@@ -9,7 +10,7 @@ use super::recover::{IndexUse, Options, Recovered, stream};
 use super::{compress, layout};
 use crate::base::fs::{Fs, OsFs};
 use crate::config::jetstream::StoreCipher;
-use crate::model::{StreamState, Time};
+use crate::model::{SequencePair, StreamState, Time};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
@@ -119,6 +120,40 @@ fn states_and_messages_are_upstreams() {
                     Ok(_) => IndexUse::Sound,
                 };
                 assert_eq!(found.index, index, "{at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn consumers_are_upstreams() {
+    for set in SETS {
+        for (name, expected) in expected(set) {
+            let keys = keys(set);
+            let dir = stream_dir(set, &name);
+            let found = consumers(&OsFs, &dir, &name, keys.as_ref()).unwrap();
+            let told = expected["consumers"].as_object().unwrap();
+            assert_eq!(found.len(), told.len(), "{set} {name}");
+            for ours in found {
+                let (at, told) = (format!("{set} {name} {}", ours.name), &told[&ours.name]);
+                let info = ours.info.unwrap();
+                assert!(ours.sum_matches, "{at}");
+                assert_eq!(info.name, ours.name, "{at}");
+                let config = serde_json::to_value(&info.config).unwrap();
+                assert_eq!(config["ack_policy"], told["config"]["ack_policy"], "{at}");
+                assert_eq!(config["filter_subject"], told["config"]["filter_subject"], "{at}");
+                let state = ours.state.unwrap();
+                if set == "stale" && name == "WORK" {
+                    // The purge after the last write of the state moved it on.
+                    continue;
+                }
+                let of = |pair: SequencePair| [pair.consumer_seq, pair.stream_seq].map(Some);
+                let pair = |told: &Value| ["consumer_seq", "stream_seq"].map(|f| told[f].as_u64());
+                assert_eq!(of(state.delivered), pair(&told["delivered"]), "{at}");
+                assert_eq!(of(state.ack_floor), pair(&told["ack_floor"]), "{at}");
+                let counts = [state.pending.len(), state.redelivered.len()].map(|n| n as u64);
+                let told = ["num_ack_pending", "num_redelivered"].map(|f| told[f].as_u64());
+                assert_eq!(counts.map(Some), told, "{at}");
             }
         }
     }

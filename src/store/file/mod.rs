@@ -13,9 +13,11 @@
 //! | [`layout`] | names of files |
 //! | [`files`] | files of a stream and its consumers, opened and verified |
 //! | [`recover`] | the state of a stream from its directory |
+//! | [`consumers`] | the consumers of a stream from its directory |
 
 pub mod block;
 pub mod compress;
+pub mod consumers;
 pub mod crypt;
 pub mod files;
 pub mod hash;
@@ -26,5 +28,7 @@ pub mod recover;
 pub mod state;
 pub mod subjects;
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod golden_tests;

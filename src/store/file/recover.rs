@@ -307,7 +307,12 @@ impl Recovered {
         }
         let is_last = present.last() == Some(&index.last_block)
             && index.blocks.last().is_some_and(|block| block.index == index.last_block);
-        let matches = is_last && reader.last_hash(index.last_block)? == Some(index.last_hash);
+        let matches = is_last && {
+            let (hash, len) = reader.last_hash(index.last_block)?;
+            // The last record may be one that was there before, a tombstone written twice.
+            hash == Some(index.last_hash)
+                && index.blocks.last().is_some_and(|block| block.bytes <= len)
+        };
         self.index = if matches && !missing { IndexUse::Sound } else { IndexUse::Outdated };
         Ok(Some(index))
     }
@@ -441,6 +446,7 @@ impl<'r> Scan<'r> {
             }
         });
         self.report_damage(block, index, is_last, &unreadable);
+        self.drop_overlap(block, &mut state);
         if self.entries.is_empty() {
             (state.last_seq, state.last_ns) = newest_tombstone;
         }
@@ -456,16 +462,11 @@ impl<'r> Scan<'r> {
         // Gaps come from the end; they are turned round when all are there.
         let mut gaps: Vec<(u64, u64)> = Vec::new();
         let mut next = state.last_seq.saturating_add(1);
-        let mut overlap = None;
         let entries = std::mem::take(&mut self.entries);
         for entry in entries.iter().rev() {
             let Ok(record) = Record::decode_unverified(&block.records[entry.at..]) else {
                 continue;
             };
-            if self.next_seq.is_some_and(|next| entry.seq >= next) {
-                overlap = Some((entry.seq, overlap.map_or(entry.seq, |(_, last)| last)));
-                continue;
-            }
             if !entry.is_message
                 || self.tombstones.contains(entry.seq)
                 || !self.limits.leave(&record)
@@ -492,11 +493,21 @@ impl<'r> Scan<'r> {
         } else {
             gaps.iter().rev().for_each(|(first, last)| state.deleted.push(*first, *last));
         }
-        if let Some(seqs) = overlap {
-            let file = layout::block(&self.out.messages_dir, state.index);
-            let (cause, remedy) = (Cause::Overlap, Remedy::Quarantine);
-            self.out.report(file, 0..block.file_len, Some(seqs), cause, remedy);
-        }
+    }
+
+    /// Leaves out what a later block has too.
+    fn drop_overlap(&mut self, block: &Block<'_>, state: &mut BlockState) {
+        let Some(next) = self.next_seq else { return };
+        let kept = self.entries.partition_point(|entry| entry.seq < next);
+        let Some(first) = self.entries.get(kept) else { return };
+        let file = layout::block(&self.out.messages_dir, state.index);
+        let (seqs, cause) = (Some((first.seq, state.last_seq)), Cause::Overlap);
+        self.out.report(file, 0..block.file_len, seqs, cause, Remedy::Quarantine);
+        self.entries.truncate(kept);
+        let last = self.entries.last();
+        let record =
+            last.and_then(|last| Record::decode_unverified(&block.records[last.at..]).ok());
+        (state.last_seq, state.last_ns) = record.map_or((0, 0), |r| (r.seq, r.time_ns));
     }
 
     /// Counts a message for its subject, if the limit on subjects leaves it.
@@ -529,28 +540,26 @@ impl<'r> Scan<'r> {
                 false => 0..block.file_len,
             };
             let remedy = if torn { Remedy::Cut } else { Remedy::Quarantine };
-            let seqs = self.lost(index, part.from, part.until == block.records.len());
+            let seqs = self.lost(index, part.from);
             self.out.report(file.clone(), bytes, seqs, part.cause.into(), remedy);
         }
         if let Some(error) = block.error {
-            let seqs = self.lost(index, block.records.len(), true);
+            let seqs = self.lost(index, block.records.len());
             let cause = error.into();
             self.out.report(file, 0..block.file_len, seqs, cause, Remedy::Quarantine);
         }
     }
 
     /// The sequences that may be lost with what begins at `at` of a block, as far as it is known.
-    fn lost(&self, index: u32, at: usize, to_end: bool) -> Option<(u64, u64)> {
+    fn lost(&self, index: u32, at: usize) -> Option<(u64, u64)> {
         let before = self.entries.iter().rev().find(|entry| entry.at < at).map(|entry| entry.seq);
         let earlier =
             self.known.iter().rev().find(|(known, _)| *known < index).map(|(_, last)| *last);
         let first = before.or(earlier).map_or(1, |seq| seq.saturating_add(1));
         let behind = self.entries.iter().find(|entry| entry.at > at).map(|entry| entry.seq);
-        let known = self.known.iter().find(|(known, _)| *known == index).map(|(_, last)| last + 1);
-        let next = match to_end {
-            true => self.next_seq.or(known),
-            false => behind,
-        };
+        let known = self.known.iter().find(|(known, _)| *known == index);
+        let known = known.map(|(_, last)| last.saturating_add(1));
+        let next = behind.or(self.next_seq).or(known);
         next.map(|next| (first, next.saturating_sub(1))).filter(|(first, last)| first <= last)
     }
 
