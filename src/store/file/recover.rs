@@ -568,7 +568,7 @@ impl<'r> Scan<'r> {
         let out = self.out;
         out.blocks.reverse();
         let mut totals = Totals::default();
-        for block in &out.blocks {
+        for block in &mut out.blocks {
             totals.messages += block.messages;
             totals.bytes += block.bytes;
             if totals.first_seq == 0 && block.messages > 0 {
@@ -576,6 +576,11 @@ impl<'r> Scan<'r> {
             }
             if block.last_seq >= totals.last_seq && block.last_seq > 0 {
                 (totals.last_seq, totals.last_ns) = (block.last_seq, block.last_ns);
+            }
+            if block.messages == 0 {
+                // It stands behind what was there before it.
+                (block.last_seq, block.last_ns) = (totals.last_seq, totals.last_ns);
+                block.first_seq = totals.last_seq.saturating_add(1);
             }
         }
         if let Some(index) = index.filter(|index| index.totals.last_seq > totals.last_seq) {
