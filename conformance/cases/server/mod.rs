@@ -23,6 +23,7 @@ mod ring;
 mod server;
 mod signal;
 mod split;
+mod store_cli;
 mod stree;
 mod subject_fuzz;
 mod subject_transform;
@@ -51,6 +52,7 @@ crate::collect! {
     server,
     signal,
     split,
+    store_cli,
     stree,
     subject_fuzz,
     subject_transform,
