@@ -113,6 +113,13 @@ const WORDS: &[&[u8]] = &[
     b"\0\0\0\0\0\0\0\x40",
     b"\0\0\0\0\0\0\0\x80",
     b"\xff\xff\xff\xff\xff\xff\xff\xff",
+    b"\x16\x01",
+    b"\x16\x02",
+    b"\x2a\x01",
+    b"\x2a\x02",
+    b"\x21\x05\x03",
+    b"NATSARC1",
+    b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
 ];
 
 #[test]
@@ -163,6 +170,26 @@ fn index() {
 #[test]
 fn s2_input() {
     run("s2_input");
+}
+
+#[test]
+fn seq_set() {
+    run("seq_set");
+}
+
+#[test]
+fn consumer_state() {
+    run("consumer_state");
+}
+
+#[test]
+fn stream_state() {
+    run("stream_state");
+}
+
+#[test]
+fn archive() {
+    run("archive");
 }
 
 fn root() -> PathBuf {

@@ -390,14 +390,18 @@ mod tests {
     proptest! {
         #[test]
         fn is_the_first_match(
-            fields in ("[0-9]|[1-5][0-9]|\\*/[1-9]", "[0-9]|[1-5][0-9]|\\*", "[0-9]|\\*", "\\*|[1-9]|[12][0-9]", "\\*|[1-9]", "\\*|[0-6]"),
+            time in ("[0-9]|[1-5][0-9]|\\*/[1-9]", "[0-9]|[1-5][0-9]|\\*", "[0-9]|\\*"),
+            day in ("\\*|[1-9]|[12][0-9]", "\\*|[1-9]", "\\*|[0-6]"),
             after in 1_700_000_000..1_800_000_000i64,
         ) {
-            let (s, m, h, d, month, w) = fields;
-            let cron = Cron::parse(&format!("{s} {m} {h} {d} {month} {w}")).unwrap();
+            let ((second, minute, hour), (day, month, weekday)) = (time, day);
+            let pattern = format!("{second} {minute} {hour} {day} {month} {weekday}");
+            let cron = Cron::parse(&pattern).unwrap();
             let matches = |second: i64| {
                 let at = Offset::UTC.to_datetime(Timestamp::from_second(second).unwrap());
-                has(cron.seconds, at.second()) && has(cron.minutes, at.minute()) && has(cron.hours, at.hour())
+                has(cron.seconds, at.second())
+                    && has(cron.minutes, at.minute())
+                    && has(cron.hours, at.hour())
                     && cron.day_matches(at.date())
             };
             // Second by second for three days, if it comes so soon.
@@ -405,7 +409,33 @@ mod tests {
             let found = cron.next(after * SECOND_NS, &Zone::utc()).map(|ns| ns / SECOND_NS);
             match expected {
                 Some(_) => prop_assert_eq!(found, expected),
-                None => prop_assert!(found.is_none_or(|found| found >= after + 3 * DAY_S && matches(found))),
+                None => {
+                    let later = |found| found >= after + 3 * DAY_S && matches(found);
+                    prop_assert!(found.is_none_or(later));
+                }
+            }
+        }
+
+        #[test]
+        fn is_the_first_match_while_clocks_are_set(
+            fields in ("[0-9]|[1-5][0-9]|\\*", "[0-3]|\\*", "\\*|[1-9]", "\\*|[0-6]"),
+            place in "Europe/Amsterdam|Australia/Lord_Howe|America/Havana",
+            month in 1..12i64, start in 0..30 * 24 * 60i64,
+        ) {
+            let Some(zone) = zone(&place) else { return Ok(()) };
+            let (minute, hour, day, weekday) = fields;
+            let cron = Cron::parse(&format!("0 {minute} {hour} {day} * {weekday}")).unwrap();
+            // From some minute of 2026 on, minute by minute.
+            let after = 1_767_225_600 + month * 30 * DAY_S + start * 60;
+            let expected = (1..5 * 24 * 60).map(|n| after + n * 60).find(|second| {
+                let at = zone.civil(second * SECOND_NS);
+                let date = jiff::civil::date(at.year, at.month, at.day);
+                has(cron.minutes, at.minute) && has(cron.hours, at.hour) && cron.day_matches(date)
+            });
+            let found = cron.next(after * SECOND_NS, &zone).map(|ns| ns / SECOND_NS);
+            match expected {
+                Some(_) => prop_assert_eq!(found, expected),
+                None => prop_assert!(found.is_none_or(|found| found >= after + 5 * DAY_S)),
             }
         }
 

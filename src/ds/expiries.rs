@@ -4,29 +4,13 @@
 //! them when one is due. Here they are in order of time: the next one is known, and what is due
 //! is found without looking at what is not.
 
-use crate::base::codec::{Cursor, put_uvarint, put_varint};
+use super::state_file::{self, DecodeError};
+use crate::base::codec::{put_uvarint, put_varint};
 use std::collections::BTreeSet;
-
-const VERSION: u8 = 1;
-const HEADER_LEN: usize = 1 + 8 + 8;
 
 /// Sequences by the time of their expiry, nanoseconds since the Unix epoch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expiries(BTreeSet<(i64, u64)>);
-
-/// Why bytes hold no [`Expiries`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// Fewer bytes than a header has.
-    #[error("short buffer")]
-    Header,
-    /// A version that there is not.
-    #[error("thw: encoded version not known")]
-    Version(u8),
-    /// The bytes end within the entries, or an entry is none.
-    #[error("unexpected EOF")]
-    Entries,
-}
 
 impl Expiries {
     /// None.
@@ -87,15 +71,10 @@ impl Expiries {
         self.0.iter().map(|(expires, seq)| (*seq, *expires))
     }
 
-    /// The bytes of `thw.db`: a version, the count and `high_seq` in eight little-endian bytes
-    /// each, then a varint of the time and a uvarint of the sequence for each.
-    ///
-    /// `high_seq` is the first sequence that is not covered: one more than the stream's last.
+    /// The bytes of `thw.db`: a [`state_file`] with a varint of the time and a uvarint of the
+    /// sequence for each.
     pub fn encode(&self, high_seq: u64) -> Vec<u8> {
-        let mut out = Vec::with_capacity(HEADER_LEN + self.len() * 12);
-        out.push(VERSION);
-        out.extend_from_slice(&(self.len() as u64).to_le_bytes());
-        out.extend_from_slice(&high_seq.to_le_bytes());
+        let mut out = state_file::begin(self.len(), high_seq);
         for (expires, seq) in &self.0 {
             put_varint(&mut out, *expires);
             put_uvarint(&mut out, *seq);
@@ -108,21 +87,12 @@ impl Expiries {
     /// # Errors
     /// When the bytes are not that.
     pub fn decode(bytes: &[u8]) -> Result<(Self, u64), DecodeError> {
-        let mut cursor = Cursor::new(bytes);
-        let header = (cursor.u8(), cursor.u64(), cursor.u64());
-        let (Some(version), Some(count), Some(high_seq)) = header else {
-            return Err(DecodeError::Header);
-        };
-        if version != VERSION {
-            return Err(DecodeError::Version(version));
-        }
         let mut expiries = Self::new();
-        for _ in 0..count {
-            let (Some(expires), Some(seq)) = (cursor.varint(), cursor.uvarint()) else {
-                return Err(DecodeError::Entries);
-            };
+        let high_seq = state_file::read(bytes, |cursor| {
+            let (expires, seq) = (cursor.varint()?, cursor.uvarint()?);
             expiries.add(seq, expires);
-        }
+            Some(())
+        })?;
         Ok((expiries, high_seq))
     }
 }
@@ -169,8 +139,8 @@ mod tests {
                 prop_assert_eq!(expiries.next(), model.values().min().copied());
             }
             for now in times {
-                let mut expected: Vec<_> =
-                    model.iter().map(|(seq, at)| (*seq, *at)).filter(|(_, at)| *at <= now).collect();
+                let due = model.iter().filter(|(_, at)| **at <= now);
+                let mut expected: Vec<_> = due.map(|(seq, at)| (*seq, *at)).collect();
                 expected.sort_unstable_by_key(|(seq, at)| (*at, *seq));
                 prop_assert!(expiries.due(now).eq(expected.iter().copied()));
                 let mut seen = Vec::new();
@@ -186,7 +156,10 @@ mod tests {
         }
 
         #[test]
-        fn is_read_back(entries in prop::collection::vec((any::<u64>(), time()), 0..40), high: u64) {
+        fn is_read_back(
+            entries in prop::collection::vec((any::<u64>(), time()), 0..40),
+            high: u64,
+        ) {
             let mut expiries = Expiries::new();
             for (seq, at) in entries {
                 expiries.add(seq, at);
@@ -194,7 +167,8 @@ mod tests {
             let bytes = expiries.encode(high);
             prop_assert_eq!(Expiries::decode(&bytes), Ok((expiries, high)));
             for len in 0..bytes.len() {
-                let error = if len < HEADER_LEN { DecodeError::Header } else { DecodeError::Entries };
+                let header = len < state_file::HEADER_LEN;
+                let error = if header { DecodeError::Header } else { DecodeError::Entries };
                 prop_assert_eq!(Expiries::decode(&bytes[..len]), Err(error));
             }
             for bit in 0..bytes.len() * 8 {

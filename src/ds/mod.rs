@@ -6,4 +6,5 @@ pub mod generic_sublist;
 pub mod rate_counter;
 pub mod ring;
 pub mod seq_set;
+pub mod state_file;
 pub mod subject_tree;

@@ -7,4 +7,5 @@ pub mod archive;
 pub mod consumer;
 pub mod file;
 pub mod schedules;
+pub mod sources;
 pub mod stream_state;

@@ -6,6 +6,7 @@ use crate::base::duration::GoDuration;
 use crate::base::zone::Zone;
 use crate::ds::cron::Cron;
 use crate::ds::expiries::Expiries;
+use crate::ds::state_file::{self, DecodeError};
 use crate::model::Time;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -90,22 +91,6 @@ struct Entry {
     /// Its message has been handed out and not come back.
     inflight: bool,
 }
-
-/// Why bytes hold no [`Schedules`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// Fewer bytes than a header has.
-    #[error("short buffer")]
-    Header,
-    /// A version that there is not.
-    #[error("msg scheduling: encoded version not known")]
-    Version(u8),
-    /// The bytes end within the entries, or an entry is none.
-    #[error("unexpected EOF")]
-    Entries,
-}
-
-const VERSION: u8 = 1;
 
 impl Schedules {
     /// None.
@@ -198,15 +183,10 @@ impl Schedules {
         Some(armed_ns.map_or(next, |armed| armed.min(next)))
     }
 
-    /// The bytes of `sched.db`: a version, the count and `high_seq` in eight little-endian bytes
-    /// each, then for each schedule the subject after its length in two bytes, a varint of the
-    /// time, and a uvarint of the sequence.
-    ///
-    /// `high_seq` is the first sequence that is not covered: one more than the stream's last.
+    /// The bytes of `sched.db`: a [`state_file`] with the subject after its length in two bytes, a
+    /// varint of the time and a uvarint of the sequence for each.
     pub fn encode(&self, high_seq: u64) -> Vec<u8> {
-        let mut out = vec![VERSION];
-        out.extend_from_slice(&(self.len() as u64).to_le_bytes());
-        out.extend_from_slice(&high_seq.to_le_bytes());
+        let mut out = state_file::begin(self.len(), high_seq);
         for (seq, at_ns) in self.times.iter() {
             let subject = self.by_seq.get(&seq).map_or(&[][..], |subject| subject);
             // No client can send a longer one.
@@ -224,18 +204,8 @@ impl Schedules {
     /// # Errors
     /// When the bytes are not that.
     pub fn decode(bytes: &[u8]) -> Result<(Self, u64), DecodeError> {
-        let mut cursor = Cursor::new(bytes);
-        let header = (cursor.u8(), cursor.u64(), cursor.u64());
-        let (Some(version), Some(count), Some(high_seq)) = header else {
-            return Err(DecodeError::Header);
-        };
-        if version != VERSION {
-            return Err(DecodeError::Version(version));
-        }
         let mut schedules = Self::new();
-        for _ in 0..count {
-            schedules.decode_entry(&mut cursor).ok_or(DecodeError::Entries)?;
-        }
+        let high_seq = state_file::read(bytes, |cursor| schedules.decode_entry(cursor))?;
         Ok((schedules, high_seq))
     }
 
@@ -359,7 +329,7 @@ mod tests {
             check(&again, &model);
             prop_assert_eq!(stamp, high);
             let cut = cut.index(bytes.len());
-            let error = if cut < 17 { DecodeError::Header } else { DecodeError::Entries };
+            let error = if cut < state_file::HEADER_LEN { DecodeError::Header } else { DecodeError::Entries };
             prop_assert_eq!(Schedules::decode(&bytes[..cut]).unwrap_err(), error);
             for bit in 0..bytes.len() * 8 {
                 let mut damaged = bytes.clone();

@@ -3,18 +3,18 @@
 //!
 //! ```text
 //! 42, version, uvarint messages, bytes, first, last, failed,
-//! version 2: uvarint sources, per source: name and its length, uvarint sequence, identity and its length
+//! version 2: uvarint sources, and each of them (store::sources)
 //! uvarint deleted sequences, then, if there are any, blocks of them up to the end:
 //!     22...: a sequence set (ds::seq_set)   |   33, uvarint first, uvarint count: a run
 //! ```
 //!
 //! Servers before 2.10 wrote JSON instead, which is still read.
 
-use crate::base::codec::{Cursor, put_bytes, put_uvarint};
+use super::sources::Sources;
+use crate::base::codec::{Cursor, put_uvarint};
 use crate::base::json;
 use crate::ds::seq_set::SeqSet;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 const MAGIC: u8 = 42;
 const VERSION: u8 = 1;
@@ -37,19 +37,9 @@ pub struct EncodedStreamState {
     pub failed: u64,
     /// What is deleted between first and last, ascending.
     pub deleted: Vec<DeleteBlock>,
-    /// How far each source has been read. It cannot be told from the messages, which may be gone.
-    /// When there are none, version 1 is written, which all servers read.
-    pub sources: BTreeMap<Vec<u8>, SourceState>,
-}
-
-/// How far a source has been read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SourceState {
-    /// Last sequence of the source that was seen.
-    pub seq: u64,
-    /// Identity of the source's stream, by which it is noticed when that was made anew. Empty if
-    /// the source does not tell.
-    pub ident: Vec<u8>,
+    /// How far each source has been read. When there are none, version 1 is written, which all
+    /// servers read.
+    pub sources: Sources,
 }
 
 /// Deleted sequences.
@@ -154,18 +144,14 @@ impl EncodedStreamState {
 
     /// The encoding.
     pub fn encode(&self) -> Vec<u8> {
-        let version = if self.sources.is_empty() { VERSION } else { VERSION_SOURCES };
+        let version = if self.sources.0.is_empty() { VERSION } else { VERSION_SOURCES };
         let mut out = vec![MAGIC, version];
         for number in [self.msgs, self.bytes, self.first_seq, self.last_seq, self.failed] {
             put_uvarint(&mut out, number);
         }
         if version == VERSION_SOURCES {
-            put_uvarint(&mut out, self.sources.len() as u64);
-            for (name, source) in &self.sources {
-                put_bytes(&mut out, name);
-                put_uvarint(&mut out, source.seq);
-                put_bytes(&mut out, &source.ident);
-            }
+            put_uvarint(&mut out, self.sources.0.len() as u64);
+            self.sources.encode_entries(&mut out);
         }
         let deleted = self.num_deleted();
         put_uvarint(&mut out, deleted);
@@ -204,9 +190,7 @@ impl EncodedStreamState {
         };
         if version == VERSION_SOURCES {
             for _ in 0..cursor.uvarint()? {
-                let name = cursor.prefixed()?.to_vec();
-                let (seq, ident) = (cursor.uvarint()?, cursor.prefixed()?.to_vec());
-                state.sources.insert(name, SourceState { seq, ident });
+                state.sources.decode_entry(&mut cursor)?;
             }
         }
         // Upstream reads no count at all as none.
@@ -241,7 +225,7 @@ impl From<Legacy> for EncodedStreamState {
             last_seq: old.last_seq,
             failed: old.clfs,
             deleted: deleted.into_iter().collect(),
-            sources: BTreeMap::new(),
+            sources: Sources::default(),
         }
     }
 }
@@ -249,6 +233,7 @@ impl From<Legacy> for EncodedStreamState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::sources::tests::sources;
     use proptest::prelude::*;
 
     #[test]
@@ -262,7 +247,7 @@ mod tests {
             last_seq: 6,
             failed: 1,
             deleted: vec![DeleteBlock::List(vec![3, 5])],
-            sources: BTreeMap::new(),
+            sources: Sources::default(),
         };
         assert_eq!(state, expected);
         let again = EncodedStreamState::decode(&state.encode()).unwrap();
@@ -302,10 +287,7 @@ mod tests {
     }
 
     fn state() -> impl Strategy<Value = EncodedStreamState> {
-        let source =
-            (any::<u64>(), any::<Vec<u8>>()).prop_map(|(seq, ident)| SourceState { seq, ident });
-        let sources = prop::collection::btree_map(any::<Vec<u8>>(), source, 0..3);
-        (any::<[u64; 5]>(), prop::collection::vec(block(), 0..4), sources).prop_map(
+        (any::<[u64; 5]>(), prop::collection::vec(block(), 0..4), sources()).prop_map(
             |([msgs, bytes, first_seq, last_seq, failed], deleted, sources)| EncodedStreamState {
                 msgs,
                 bytes,

@@ -35,7 +35,11 @@ struct Escaping<F> {
 
 macro_rules! as_the_layout_does {
     ($($name:ident($($arg:ident: $type:ty),*);)*) => {
-        $(fn $name<W: ?Sized + Write>(&mut self, writer: &mut W $(, $arg: $type)*) -> io::Result<()> {
+        $(fn $name<W: ?Sized + Write>(
+            &mut self,
+            writer: &mut W
+            $(, $arg: $type)*
+        ) -> io::Result<()> {
             self.layout.$name(writer $(, $arg)*)
         })*
     };
