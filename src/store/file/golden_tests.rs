@@ -5,7 +5,7 @@ use super::consumers::consumers;
 use super::crypt::KeyRing;
 use super::hash::KeyedHash;
 use super::index::Index;
-use super::record::Record;
+use super::record::{Kind, Record, append_message, append_tombstone};
 use super::recover::{IndexUse, Options, Recovered, stream};
 use super::{compress, layout};
 use crate::base::fs::{Fs, OsFs};
@@ -195,4 +195,31 @@ fn without_the_key_nothing_is_told() {
     let options = Options { keys: wrong.as_ref(), ..Options::default() };
     let wrong = stream(&OsFs, &dir, options).unwrap_err();
     assert!(matches!(wrong, RecoverError::File(FileError::Crypt { .. })), "{wrong}");
+}
+
+#[test]
+fn records_are_written_as_upstream_writes_them() {
+    for (name, index) in [("ORDERS", 1), ("ORDERS", 2), ("ORDERS", 3), ("TTL", 1), ("EMPTIED", 2)] {
+        let block = layout::block(&stream_dir("stopped", name).join("msgs"), index);
+        let (block, hash) = (OsFs.read(&block).unwrap(), KeyedHash::for_block(name, index));
+        let mut ours = Vec::new();
+        while ours.len() < block.len() {
+            let at = ours.len();
+            let r = Record::decode(&block[at..], &hash).unwrap();
+            let (seq, time) = (r.seq, r.time_ns);
+            let written = match r.kind {
+                Kind::Message => {
+                    append_message(&mut ours, &hash, seq, time, r.subject, r.headers, r.payload)
+                }
+                Kind::Tombstone => append_tombstone(&mut ours, &hash, seq, time),
+                // What was erased is noise under a subject.
+                Kind::Erased => {
+                    ours.extend_from_slice(&block[at..at + r.len]);
+                    Ok(r.hash)
+                }
+            };
+            assert_eq!(written, Ok(r.hash));
+            assert_eq!(ours[at..], block[at..at + r.len], "{name} {index} {seq}");
+        }
+    }
 }
