@@ -417,6 +417,20 @@ fn the_meta_files_are_checked() {
 }
 
 #[test]
+fn files_that_follow_from_messages_are_checked() {
+    for name in ["msgs/thw.db", "msgs/sched.db", "sources.db"] {
+        let fs = store();
+        put(&fs, name, &[&[1][..], &[0; 16]].concat());
+        assert!(trusting(&fs).damage.is_empty(), "{name}");
+        put(&fs, name, b"\x01\x05");
+        let found = trusting(&fs);
+        let damage = the_one(&found.damage);
+        assert!(matches!(damage.cause, Cause::Derived));
+        assert_eq!((&damage.file, damage.remedy), (&path(name), Remedy::Rewrite));
+    }
+}
+
+#[test]
 fn a_damaged_consumer_is_still_one() {
     let fs = store();
     put(&fs, "obs/bad/meta.inf", b"{\"Name\":\"bad\",\"Created\":\"2026-01-01T00:00:00Z\"}");

@@ -5,6 +5,7 @@
 //!     meta.inf meta.sum [meta.key]              configuration, its hash, the stream's key
 //!     msgs/<N>.blk [<N>.key]                    blocks of messages and their keys, N from 1
 //!     msgs/index.db [thw.db sched.db]           state, expiries, schedules
+//!     [sources.db]                              how far the stream's sources were read
 //!     obs/<consumer>/meta.inf meta.sum [meta.key] o.dat
 //!     __new_msgs__/                             a purge under way: blocks here replace msgs/
 //! ```
@@ -27,6 +28,12 @@ pub const META_SUM: &str = "meta.sum";
 pub const META_KEY: &str = "meta.key";
 /// The state.
 pub const INDEX: &str = "index.db";
+/// When messages expire; beside the blocks.
+pub const EXPIRIES: &str = "thw.db";
+/// Messages to be sent later; beside the blocks.
+pub const SCHEDULES: &str = "sched.db";
+/// How far the sources of a stream were read; beside its `meta.inf`.
+pub const SOURCES: &str = "sources.db";
 /// A consumer's state.
 pub const CONSUMER_STATE: &str = "o.dat";
 

@@ -24,8 +24,11 @@ use super::record::{Kind, Record, RecordError};
 use super::state::{BlockState, Gaps, Totals};
 use super::subjects::Subjects;
 use crate::base::fs::Fs;
+use crate::ds::expiries::Expiries;
 use crate::ds::seq_set::SeqSet;
 use crate::model::{DiscardPolicy, FileStreamInfo};
+use crate::store::schedules::Schedules;
+use crate::store::sources::Sources;
 use crate::wire::headers;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -81,6 +84,9 @@ pub enum Cause {
     /// The index knows of later messages than there are.
     #[error("the index knows of later messages")]
     Behind,
+    /// Expiries, schedules or sources are unreadable; they are found again in the messages.
+    #[error("not readable; it is made again from the messages")]
+    Derived,
     /// `meta.sum` is missing or wrong.
     #[error("meta.sum does not match meta.inf")]
     MetaSum,
@@ -176,6 +182,7 @@ pub fn stream(fs: &dyn Fs, dir: &Path, options: Options<'_>) -> Result<Recovered
     if !meta.sum_matches {
         recovered.report(path, 0..0, None, Cause::MetaSum, Remedy::Rewrite);
     }
+    recovered.check_derived(fs, dir)?;
     let present = blocks(fs, &messages_dir)?;
     let mut reader = BlockReader::new(fs, &messages_dir, &name, options.keys);
     let index = recovered.read_index(fs, &name, &present, &mut reader)?;
@@ -276,6 +283,23 @@ impl Recovered {
     ) {
         let (offset, len) = (bytes.start, bytes.end - bytes.start);
         self.damage.push(Damage { file, offset, len, seqs, cause, remedy });
+    }
+
+    /// Looks at the files that only save a look at the messages.
+    fn check_derived(&mut self, fs: &dyn Fs, dir: &Path) -> Result<(), FileError> {
+        type Readable = fn(&[u8]) -> bool;
+        let files: [(PathBuf, Readable); 3] = [
+            (self.messages_dir.join(layout::EXPIRIES), |file| Expiries::decode(file).is_ok()),
+            (self.messages_dir.join(layout::SCHEDULES), |file| Schedules::decode(file).is_ok()),
+            (dir.join(layout::SOURCES), |file| Sources::decode(file).is_ok()),
+        ];
+        for (path, is_readable) in files {
+            if let Some(file) = files::read_if_there(fs, &path)?.filter(|file| !is_readable(file)) {
+                let bytes = 0..file.len() as u64;
+                self.report(path, bytes, None, Cause::Derived, Remedy::Rewrite);
+            }
+        }
+        Ok(())
     }
 
     /// Reads the index and says in `self.index` what it is worth.
