@@ -28,6 +28,7 @@ mod seqset;
 mod server;
 mod signal;
 mod split;
+mod store_cli;
 mod store_codecs;
 mod stree;
 mod subject_fuzz;
@@ -63,6 +64,7 @@ crate::collect! {
     server,
     signal,
     split,
+    store_cli,
     store_codecs,
     stree,
     subject_fuzz,
