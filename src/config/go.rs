@@ -1,8 +1,10 @@
 //! What Go's standard library does to text and upstream's users see: `%q`, `%v`, `%T`, durations,
 //! `strconv` errors and `host:port`.
 
+use crate::base::text::go_duration;
 use crate::conf::{Value, ValueKind};
 use std::fmt::{self, Write};
+use std::time::Duration;
 
 /// Text as `%q` prints it.
 pub(crate) fn quote(text: &str) -> String {
@@ -148,10 +150,10 @@ impl GoDuration {
     }
 
     /// As plain duration; what is negative has passed at once.
-    pub(crate) fn to_std(self) -> std::time::Duration {
+    pub(crate) fn to_std(self) -> Duration {
         match u64::try_from(self.0) {
-            Ok(ns) => std::time::Duration::from_nanos(ns),
-            Err(_) => std::time::Duration::from_nanos(1),
+            Ok(ns) => Duration::from_nanos(ns),
+            Err(_) => Duration::from_nanos(1),
         }
     }
 
@@ -260,40 +262,14 @@ fn quote_bytes(text: &str) -> String {
     out
 }
 
-/// As Go prints it: `1m30s`, `1.5s`, `0s`.
+/// As Go prints it: `1m30s`, `1.5s`, `-2m0s`.
 impl fmt::Display for GoDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ns = self.0.unsigned_abs();
         if self.0 < 0 {
             f.write_char('-')?;
         }
-        match ns {
-            0 => return f.write_str("0s"),
-            1..1_000 => return write!(f, "{ns}ns"),
-            1_000..1_000_000 => return write!(f, "{}\u{b5}s", fraction(ns, 1_000)),
-            1_000_000..1_000_000_000 => return write!(f, "{}ms", fraction(ns, 1_000_000)),
-            _ => {}
-        }
-        let seconds = ns / 1_000_000_000;
-        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-        if hours > 0 {
-            write!(f, "{hours}h")?;
-        }
-        if seconds >= 60 {
-            write!(f, "{minutes}m")?;
-        }
-        write!(f, "{}s", fraction(ns % 60_000_000_000, 1_000_000_000))
+        f.write_str(&go_duration(Duration::from_nanos(self.0.unsigned_abs())))
     }
-}
-
-fn fraction(value: u64, unit: u64) -> String {
-    let (whole, part) = (value / unit, value % unit);
-    if part == 0 {
-        return whole.to_string();
-    }
-    let width = unit.ilog10() as usize;
-    let digits = format!("{part:0width$}");
-    format!("{whole}.{}", digits.trim_end_matches('0'))
 }
 
 #[cfg(test)]
