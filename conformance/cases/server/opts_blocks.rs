@@ -23,6 +23,7 @@ crate::cases! {
     library a_proxy_is_required => ["TestOptionsProxyRequired"],
     library names_of_remotes => ["TestOptionsRemoteLeafNodeName"],
     library users_of_blocks_that_contradict => ["TestProcessConfigString"],
+    library a_sentinel => ["TestDefaultSentinel"],
     library trusted_proxies => ["TestOptionsProxyTrustedKeys"],
     library compression => ["TestOptionsCompressionEqual"],
     library variables => ["TestVarReferencesVar", "TestVarReferencesSelf", "TestVarReferencesEnvVar"],
@@ -393,6 +394,11 @@ fn a_proxy_is_required() {
     }
     let o = options(&format!("leafnodes {{ port: -1, authorization {{ users: [ {users} ] }} }}"));
     check(&o.leafnode.users);
+}
+
+fn a_sentinel() {
+    assert_eq!(&*options("default_sentinel: hello").default_sentinel, "hello");
+    assert!(options("").default_sentinel.is_empty());
 }
 
 fn trusted_proxies() {
