@@ -30,9 +30,6 @@ crate::cases! {
     library environment_variables => ["TestEnvVarReferencesVar", "TestEnvVarReferencesEnvVar"],
     library environment_cycles => ["TestEnvVarReferencesSelf", "TestEnvVarReferencesSelfCycle"],
     library environment_and_includes => ["TestEnvVarInclude", "TestEnvVarFromIncludedFile"],
-    not_applicable "TestEmptyConfig" =>
-        "asks Go's ProcessConfigFile to read a file without a name, which it takes for no file; \
-         here no file is no call",
 }
 
 const NKEYS: [&str; 4] = [

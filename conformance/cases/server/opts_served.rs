@@ -20,6 +20,7 @@ crate::cases! {
     wire the_file_as_it_is_served => ["TestNewServerFromConfigVsLoadConfig"],
     wire suites_and_curves => ["TestTLSConfigFile"],
     wire flags => ["TestConfigureOptions"],
+    wire a_file_without_a_name_is_none => ["TestEmptyConfig"],
     wire described_by_its_options => [],
 }
 
@@ -294,6 +295,12 @@ async fn suites_and_curves(cx: Cx) {
     assert_eq!((&info["tls_required"], &info["tls_verify"]), (&json!(true), &json!(null)));
     c.connect(json!({"verbose": false})).await;
     c.flush().await;
+}
+
+async fn a_file_without_a_name_is_none(cx: Cx) {
+    let server = cx.server_args(&["-c", "", "-a", "127.0.0.1", "-p", "-1"]).await;
+    server.raw_connected().await.flush().await;
+    assert!(!server.log().contains("Using configuration file"));
 }
 
 async fn flags(cx: Cx) {
