@@ -1,6 +1,8 @@
 //! [`GoDuration`]: durations as upstream's configurations, requests and files hold them.
 
+use super::text::go_duration;
 use std::fmt::{self, Write};
+use std::time::Duration;
 
 /// A Go `time.Duration`: signed nanoseconds.
 #[derive(
@@ -30,10 +32,10 @@ impl GoDuration {
     }
 
     /// As plain duration; what is negative has passed at once.
-    pub fn to_std(self) -> std::time::Duration {
+    pub fn to_std(self) -> Duration {
         match u64::try_from(self.0) {
-            Ok(ns) => std::time::Duration::from_nanos(ns),
-            Err(_) => std::time::Duration::from_nanos(1),
+            Ok(ns) => Duration::from_nanos(ns),
+            Err(_) => Duration::from_nanos(1),
         }
     }
 
@@ -145,37 +147,11 @@ fn quote_bytes(text: &str) -> String {
 /// As Go prints it: `1m30s`, `1.5s`, `0s`.
 impl fmt::Display for GoDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ns = self.0.unsigned_abs();
         if self.0 < 0 {
             f.write_char('-')?;
         }
-        match ns {
-            0 => return f.write_str("0s"),
-            1..1_000 => return write!(f, "{ns}ns"),
-            1_000..1_000_000 => return write!(f, "{}\u{b5}s", fraction(ns, 1_000)),
-            1_000_000..1_000_000_000 => return write!(f, "{}ms", fraction(ns, 1_000_000)),
-            _ => {}
-        }
-        let seconds = ns / 1_000_000_000;
-        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-        if hours > 0 {
-            write!(f, "{hours}h")?;
-        }
-        if seconds >= 60 {
-            write!(f, "{minutes}m")?;
-        }
-        write!(f, "{}s", fraction(ns % 60_000_000_000, 1_000_000_000))
+        f.write_str(&go_duration(Duration::from_nanos(self.0.unsigned_abs())))
     }
-}
-
-fn fraction(value: u64, unit: u64) -> String {
-    let (whole, part) = (value / unit, value % unit);
-    if part == 0 {
-        return whole.to_string();
-    }
-    let width = unit.ilog10() as usize;
-    let digits = format!("{part:0width$}");
-    format!("{whole}.{}", digits.trim_end_matches('0'))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::parse::{ConfigErrors, load_over};
 use super::read::Warning;
 use super::{signal, tls, url};
 use crate::base::Env;
-use crate::tls::TlsOptions;
+use crate::tls::{TlsOptions, curve_names, suite_names};
 use std::collections::BTreeSet;
 
 /// What the command line asks for.
@@ -76,9 +76,9 @@ pub fn tls_usage() -> String {
     let lines = |names: &mut dyn Iterator<Item = &'static str>| -> String {
         names.map(|name| format!("    {name}\n")).collect()
     };
-    text.push_str(&lines(&mut tls::suites()));
+    text.push_str(&lines(&mut suite_names()));
     text.push_str("\nAvailable curve preferences include:\n");
-    text.push_str(&lines(&mut tls::curves()));
+    text.push_str(&lines(&mut curve_names()));
     text.push_str(include_str!("tls_usage_tail.txt"));
     text
 }

@@ -5,65 +5,11 @@ use super::read::{ConfigError, Cx, Item, entries, secs};
 use crate::base::Env;
 use crate::conf::ValueKind;
 use crate::tls::options::CertPair;
-use crate::tls::{TlsOptions, load_server_config};
+use crate::tls::{TlsOptions, curve_names, insecure_suite, load_server_config};
 use std::time::Duration;
 
 /// Wait of `handshake_first: auto` before INFO is sent in clear text.
 const FALLBACK_DELAY: Duration = Duration::from_millis(50);
-
-/// Names accepted for `cipher_suites`.
-const SECURE_SUITES: [&str; 13] = [
-    "TLS_AES_128_GCM_SHA256",
-    "TLS_AES_256_GCM_SHA384",
-    "TLS_CHACHA20_POLY1305_SHA256",
-    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
-    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
-    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
-    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
-    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
-    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-];
-
-/// Names accepted for `cipher_suites` only with `allow_insecure_cipher_suites`.
-const INSECURE_SUITES: [&str; 12] = [
-    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
-    "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA",
-    "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
-    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
-    "TLS_ECDHE_RSA_WITH_RC4_128_SHA",
-    "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
-    "TLS_RSA_WITH_AES_128_CBC_SHA",
-    "TLS_RSA_WITH_AES_128_CBC_SHA256",
-    "TLS_RSA_WITH_AES_128_GCM_SHA256",
-    "TLS_RSA_WITH_AES_256_CBC_SHA",
-    "TLS_RSA_WITH_AES_256_GCM_SHA384",
-    "TLS_RSA_WITH_RC4_128_SHA",
-];
-
-/// Names accepted for `curve_preferences`.
-const CURVES: [&str; 7] = [
-    "CurveP256",
-    "CurveP384",
-    "CurveP521",
-    "SecP256r1MLKEM768",
-    "SecP384r1MLKEM1024",
-    "X25519",
-    "X25519MLKEM768",
-];
-
-/// Every cipher suite name, as `--help_tls` lists them.
-pub(super) fn suites() -> impl Iterator<Item = &'static str> {
-    SECURE_SUITES.into_iter().chain(INSECURE_SUITES)
-}
-
-/// Every curve name, as `--help_tls` lists them.
-pub(super) fn curves() -> impl Iterator<Item = &'static str> {
-    CURVES.into_iter()
-}
 
 /// Who reads the block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,10 +147,7 @@ fn non_empty<'a>(entry: Item<'a>, message: &str) -> Result<&'a str, ConfigError>
     }
 }
 
-fn cipher_suites(
-    entry: Item<'_>,
-    insecure: &mut Vec<&'static str>,
-) -> Result<Vec<String>, ConfigError> {
+fn cipher_suites(entry: Item<'_>, insecure: &mut Vec<String>) -> Result<Vec<String>, ConfigError> {
     let items = entry.array()?;
     if items.is_empty() {
         return Err(entry.error("error parsing tls config, 'cipher_suites' cannot be empty"));
@@ -212,10 +155,10 @@ fn cipher_suites(
     let mut names = Vec::with_capacity(items.len());
     for item in items {
         let name = item.string()?;
-        if let Some(known) = INSECURE_SUITES.into_iter().find(|suite| *suite == name) {
-            insecure.push(known);
-        } else if !SECURE_SUITES.contains(&name) {
-            return Err(item.error(format!("unrecognized cipher {name}")));
+        match insecure_suite(name) {
+            Some(false) => {}
+            Some(true) => insecure.push(name.to_owned()),
+            None => return Err(item.error(format!("unrecognized cipher {name}"))),
         }
         names.push(name.to_owned());
     }
@@ -230,7 +173,7 @@ fn curve_preferences(entry: Item<'_>) -> Result<Vec<String>, ConfigError> {
     let mut names = Vec::with_capacity(items.len());
     for item in items {
         let name = item.string()?;
-        if !CURVES.contains(&name) {
+        if !curve_names().any(|curve| curve == name) {
             return Err(item.error(format!("unrecognized curve preference {name}")));
         }
         names.push(name.to_owned());

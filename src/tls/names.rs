@@ -20,22 +20,22 @@ const fn insecure(name: &'static str, id: u16) -> Suite {
     Suite { name, id, insecure: true }
 }
 
-/// Every suite upstream knows. Those with CBC, RC4, 3DES or without forward secrecy have a name and
+/// Every suite upstream knows, in the order of `--help_tls`. Those with CBC, RC4, 3DES or without forward secrecy have a name and
 /// no implementation here.
-pub(super) const SUITES: [Suite; 25] = [
+const SUITES: [Suite; 25] = [
     secure("TLS_AES_128_GCM_SHA256", 0x1301),
     secure("TLS_AES_256_GCM_SHA384", 0x1302),
     secure("TLS_CHACHA20_POLY1305_SHA256", 0x1303),
+    secure("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", 0xc009),
     secure("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", 0xc02b),
+    secure("TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", 0xc00a),
     secure("TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", 0xc02c),
     secure("TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", 0xcca9),
+    secure("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", 0xc013),
     secure("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", 0xc02f),
+    secure("TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA", 0xc014),
     secure("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", 0xc030),
     secure("TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", 0xcca8),
-    secure("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", 0xc009),
-    secure("TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", 0xc00a),
-    secure("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", 0xc013),
-    secure("TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA", 0xc014),
     insecure("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256", 0xc023),
     insecure("TLS_ECDHE_ECDSA_WITH_RC4_128_SHA", 0xc007),
     insecure("TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA", 0xc012),
@@ -83,6 +83,23 @@ pub(super) fn curves() -> [Curve; 7] {
     ]
 }
 
+/// The name of every cipher suite that a configuration may list, secure ones first.
+pub fn suite_names() -> impl Iterator<Item = &'static str> {
+    SUITES.iter().map(|suite| suite.name)
+}
+
+/// Whether a suite is only for `allow_insecure_cipher_suites`; `None` when it is unknown.
+pub fn insecure_suite(name: &str) -> Option<bool> {
+    Suite::from_name(name).map(|suite| suite.insecure)
+}
+
+/// The name of every curve that a configuration may list, sorted.
+pub fn curve_names() -> impl Iterator<Item = &'static str> {
+    let mut names = curves().map(|curve| curve.name);
+    names.sort_unstable();
+    names.into_iter()
+}
+
 /// A cipher suite as /connz shows it.
 pub fn cipher_name(suite: CipherSuite) -> String {
     let id = u16::from(suite);
@@ -112,52 +129,10 @@ pub fn parse_min_version(text: &str) -> Result<ProtocolVersion, String> {
     }
 }
 
-/// What `--help_tls` prints.
-pub fn help_text() -> String {
-    let list = |names: &mut dyn Iterator<Item = &'static str>| {
-        names.map(|name| format!("    {name}\n")).collect::<String>()
-    };
-    let suites = list(&mut SUITES.iter().map(|suite| suite.name));
-    let missing =
-        list(&mut SUITES.iter().filter(|s| s.implementation().is_none()).map(|suite| suite.name));
-    let curves_all = list(&mut curves().into_iter().map(|curve| curve.name));
-    let curves_missing = list(
-        &mut curves().into_iter().filter(|c| c.implementation.is_none()).map(|curve| curve.name),
-    );
-    format!(
-        "
-A tls block of a configuration file sets TLS up, for instance:
-
-    tls {{
-        cert_file:      \"./certs/server-cert.pem\"
-        key_file:       \"./certs/server-key.pem\"
-        ca_file:        \"./certs/ca.pem\"
-        verify:         true
-        verify_and_map: true
-
-        cipher_suites: [
-            \"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256\",
-            \"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\"
-        ]
-        curve_preferences: [
-            \"X25519MLKEM768\",
-            \"X25519\",
-            \"CurveP256\"
-        ]
-    }}
-
-Available cipher suites include:
-{suites}
-Available curve preferences include:
-{curves_all}
-These are accepted so that configurations keep working, but never negotiated:
-{missing}{curves_missing}"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn every_implemented_suite_has_its_name() {
@@ -171,13 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn help_lists_every_name_once_under_its_heading() {
-        let help = help_text();
-        let (_, lists) = help.split_once("Available cipher suites include:").unwrap();
-        let (available, _) = lists.split_once("These are accepted").unwrap();
-        for name in SUITES.iter().map(|s| s.name).chain(curves().map(|c| c.name)) {
-            assert_eq!(available.lines().filter(|l| l.trim() == name).count(), 1, "{name}");
-        }
+    fn names_have_no_repeats_and_insecure_ones_come_last() {
+        let names: BTreeSet<&str> = suite_names().chain(curve_names()).collect();
+        assert_eq!(names.len(), SUITES.len() + curves().len());
+        assert!(SUITES.is_sorted_by_key(|suite| (suite.insecure, suite.name)));
+        assert_eq!(insecure_suite("TLS_RSA_WITH_RC4_128_SHA"), Some(true));
+        assert_eq!(insecure_suite("TLS_AES_128_GCM_SHA256"), Some(false));
+        assert_eq!(insecure_suite("BAD_CIPHER_SPEC"), None);
     }
 
     #[test]

@@ -15,6 +15,8 @@ mod log;
 mod monitor;
 mod monitor_shapes;
 mod opts;
+mod opts_blocks;
+mod opts_served;
 mod parser;
 mod parser_fuzz;
 mod ping;
@@ -53,6 +55,8 @@ crate::collect! {
     monitor,
     monitor_shapes,
     opts,
+    opts_blocks,
+    opts_served,
     parser,
     parser_fuzz,
     ping,

@@ -6,6 +6,7 @@ mod fanout;
 mod gosrv;
 mod log;
 mod maxpayload;
+mod opts;
 mod pedantic;
 mod pid;
 mod ping;
@@ -24,6 +25,7 @@ crate::collect! {
     gosrv,
     log,
     maxpayload,
+    opts,
     pedantic,
     pid,
     ping,
