@@ -577,9 +577,8 @@ impl<'r> Scan<'r> {
     /// The sequences that may be lost with what begins at `at` of a block, as far as it is known.
     fn lost(&self, index: u32, at: usize) -> Option<(u64, u64)> {
         let before = self.entries.iter().rev().find(|entry| entry.at < at).map(|entry| entry.seq);
-        let earlier =
-            self.known.iter().rev().find(|(known, _)| *known < index).map(|(_, last)| *last);
-        let first = before.or(earlier).map_or(1, |seq| seq.saturating_add(1));
+        // What is before the block is not known yet: see `finish`.
+        let first = before.map_or(0, |seq| seq.saturating_add(1));
         let behind = self.entries.iter().find(|entry| entry.at > at).map(|entry| entry.seq);
         let known = self.known.iter().find(|(known, _)| *known == index);
         let known = known.map(|(_, last)| last.saturating_add(1));
@@ -591,6 +590,15 @@ impl<'r> Scan<'r> {
     fn finish(self, index: Option<&Index>) {
         let out = self.out;
         out.blocks.reverse();
+        for damage in &mut out.damage {
+            // It begins a block: what may be lost begins behind the block before.
+            let index = layout::block_index(&damage.file);
+            if let (Some(index), Some((0, last))) = (index, damage.seqs) {
+                let before = out.blocks.iter().rfind(|block| block.index < index);
+                let first = before.map_or(1, |block| block.last_seq.saturating_add(1));
+                damage.seqs = Some((first, last)).filter(|(first, last)| first <= last);
+            }
+        }
         let mut totals = Totals::default();
         for block in &mut out.blocks {
             totals.messages += block.messages;
