@@ -247,6 +247,11 @@ fn an_index_that_does_not_fit_is_not_believed() {
     let damage = the_one(&found.damage);
     assert!(matches!(damage.cause, Cause::Missing));
     assert_eq!((damage.seqs, damage.remedy), (Some((11, 20)), Remedy::Lost));
+    // The same, but with messages after the index: the block may have become empty since.
+    put(&fs, "msgs/4.blk", &block(4, 31..=32, &[]));
+    let found = trusting(&fs);
+    assert_eq!((found.index, found.damage.len()), (IndexUse::Outdated, 0));
+    assert_eq!(found.deleted().ranges(), [(11, 20)]);
     // Messages of it are missing: sequences do not go back.
     let fs = store();
     put(&fs, "msgs/index.db", &file);

@@ -315,15 +315,6 @@ impl Recovered {
                 return Ok(None);
             }
         };
-        let mut missing = false;
-        for block in &index.blocks {
-            if present.binary_search(&block.index).is_err() && block.messages > 0 {
-                missing = true;
-                let (file, seqs) =
-                    (layout::block(&self.messages_dir, block.index), block_seqs(block));
-                self.report(file, 0..0, seqs, Cause::Missing, Remedy::Lost);
-            }
-        }
         let is_last = present.last() == Some(&index.last_block)
             && index.blocks.last().is_some_and(|block| block.index == index.last_block);
         let matches = is_last && {
@@ -332,11 +323,16 @@ impl Recovered {
             hash == Some(index.last_hash)
                 && index.blocks.last().is_some_and(|block| block.bytes <= len)
         };
-        self.index = if matches && !missing { IndexUse::Sound } else { IndexUse::Outdated };
+        self.index = if matches { IndexUse::Sound } else { IndexUse::Outdated };
+        // What was written since may have emptied a block; otherwise one that is missing is lost.
+        for block in index.blocks.iter().filter(|block| matches && block.messages > 0) {
+            if present.binary_search(&block.index).is_err() {
+                self.index = IndexUse::Outdated;
+                let file = layout::block(&self.messages_dir, block.index);
+                let seqs = Some((block.first_seq, block.last_seq));
+                self.report(file, 0..0, seqs, Cause::Missing, Remedy::Lost);
+            }
+        }
         Ok(Some(index))
     }
-}
-
-fn block_seqs(block: &BlockState) -> Option<(u64, u64)> {
-    (block.messages > 0).then_some((block.first_seq, block.last_seq))
 }
