@@ -25,6 +25,7 @@ pub mod index;
 pub mod layout;
 pub mod record;
 pub mod recover;
+mod scan;
 pub mod state;
 pub mod subjects;
 
