@@ -59,21 +59,27 @@ impl Sources {
         for path in rust_files(&root.join("conformance/kit"))? {
             kit.update(significant(&read(&path)?));
         }
-        let mut files = Vec::new();
+        let kit = kit.finalize();
+        let (mut files, mut helpers) = (Vec::new(), Vec::new());
         for path in rust_files(&folder)? {
             let text = read(&path)?;
             if text.starts_with(BLOCK) || text.contains(&format!("\n{BLOCK}")) {
                 files.push((path, text));
-            } else {
-                // A file without cases is there for those of others.
-                kit.update(significant(&text));
+            } else if text.contains("fn ") {
+                // Functions without cases are there for those of their folder.
+                helpers.push((path.parent().unwrap_or(&folder).to_owned(), significant(&text)));
             }
         }
-        let kit = kit.finalize();
         let mut cases = Vec::new();
         for (path, text) in files {
+            let mut shared = Sha256::new();
+            shared.update(kit);
+            for (_, text) in helpers.iter().filter(|(parent, _)| path.starts_with(parent)) {
+                shared.update(text);
+            }
+            let shared = shared.finalize();
             let module = module_of(path.strip_prefix(&folder).expect("below the folder"));
-            let found = read_file(&text, &module, &kit, &path)
+            let found = read_file(&text, &module, &shared, &path)
                 .map_err(|problem| format!("{}: {problem}", path.display()))?;
             cases.extend(found);
         }
@@ -82,7 +88,12 @@ impl Sources {
     }
 }
 
-fn read_file(text: &str, module: &str, kit: &[u8], path: &Path) -> Result<Vec<SourceCase>, String> {
+fn read_file(
+    text: &str,
+    module: &str,
+    given: &[u8],
+    path: &Path,
+) -> Result<Vec<SourceCase>, String> {
     let (before, rest) = text.split_once(BLOCK).expect("the caller looked");
     let (block, after) = rest.split_once("\n}\n").ok_or("the cases! block does not end")?;
     let entries = parse_block(block)?;
@@ -90,7 +101,7 @@ fn read_file(text: &str, module: &str, kit: &[u8], path: &Path) -> Result<Vec<So
     let is_case =
         |item: &&Item| entries.iter().any(|entry| Some(&entry.function) == item.function.as_ref());
     let mut shared = Sha256::new();
-    shared.update(kit);
+    shared.update(given);
     for item in items.iter().filter(|item| !is_case(item)) {
         shared.update(significant(&item.text));
     }

@@ -11,6 +11,7 @@
 //! L6  monitor             HTTP endpoints
 //! L5  conn                connection roles
 //! L4  broker              accounts, match, fan out, outbound
+//! L3  store               messages and consumer states on disk
 //! L2  conf config auth tls logging
 //! L1  wire ds model       codecs and data structures without I/O
 //! L0  base                clock, randomness, file system, network, tasks, locks
@@ -33,9 +34,13 @@ pub mod ds;
 #[doc(hidden)]
 pub mod logging;
 #[doc(hidden)]
+pub mod model;
+#[doc(hidden)]
 pub mod monitor;
 #[doc(hidden)]
 pub mod server;
+#[doc(hidden)]
+pub mod store;
 #[doc(hidden)]
 pub mod tls;
 #[doc(hidden)]

@@ -105,6 +105,21 @@ const WORDS: &[&[u8]] = &[
     b"tls",
     b"port",
     b"2024-01-01T00:00:00Z",
+    b"cmp\x01",
+    b"\xff\x06\0\0S2sTwO",
+    b"\x1e\0\0\0",
+    b"\x1f\0\0\x80",
+    b"\0\0\0\0\0\0\0\0",
+    b"\0\0\0\0\0\0\0\x40",
+    b"\0\0\0\0\0\0\0\x80",
+    b"\xff\xff\xff\xff\xff\xff\xff\xff",
+    b"\x16\x01",
+    b"\x16\x02",
+    b"\x2a\x01",
+    b"\x2a\x02",
+    b"\x21\x05\x03",
+    b"NATSARC1",
+    b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
 ];
 
 #[test]
@@ -135,6 +150,46 @@ fn proxy() {
 #[test]
 fn json() {
     run("json");
+}
+
+#[test]
+fn record() {
+    run("record");
+}
+
+#[test]
+fn block() {
+    run("block");
+}
+
+#[test]
+fn index() {
+    run("index");
+}
+
+#[test]
+fn s2_input() {
+    run("s2_input");
+}
+
+#[test]
+fn seq_set() {
+    run("seq_set");
+}
+
+#[test]
+fn consumer_state() {
+    run("consumer_state");
+}
+
+#[test]
+fn stream_state() {
+    run("stream_state");
+}
+
+#[test]
+fn archive() {
+    run("archive");
 }
 
 fn root() -> PathBuf {

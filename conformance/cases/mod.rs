@@ -2,12 +2,14 @@
 //!
 //! A new file is one `mod` line and one line in `collect!`, both sorted.
 
+mod better;
 mod conf;
 mod logger;
 mod server;
 mod test;
 
 crate::collect! {
+    better,
     conf,
     logger,
     server,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use std::net::IpAddr;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// Clock, randomness, file system, network and process facts. Cheap to clone.
@@ -100,6 +101,29 @@ impl Env {
             Some(s) => s.vars.get(name).cloned(),
             None => std::env::var(name).ok(),
         }
+    }
+
+    /// A path from the root, as this process would find it; `.` and `..` are taken out.
+    ///
+    /// # Errors
+    ///
+    /// When the path is empty, or the current folder is gone.
+    pub fn absolute(&self, path: &str) -> std::io::Result<PathBuf> {
+        let absolute = match self.0.simulated {
+            Some(_) => Path::new("/").join(path),
+            None => std::path::absolute(path)?,
+        };
+        let mut clean = PathBuf::new();
+        for part in absolute.components() {
+            match part {
+                Component::ParentDir => {
+                    clean.pop();
+                }
+                Component::CurDir => {}
+                part => clean.push(part),
+            }
+        }
+        Ok(clean)
     }
 
     /// This process.

@@ -7,9 +7,13 @@
 // The door itself is made of the things the rest of the crate may not touch.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod cached_clock;
 pub mod clock;
+pub mod codec;
+pub mod duration;
 pub mod env;
 pub mod fs;
+pub mod json;
 pub mod limits;
 pub mod lock;
 pub mod net;
@@ -18,6 +22,7 @@ pub mod rng;
 pub mod signals;
 pub mod tasks;
 pub mod text;
+pub mod zone;
 
 pub use clock::{Clock, Mono};
 pub use env::Env;

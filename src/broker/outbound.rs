@@ -472,12 +472,14 @@ impl Outbound {
         Some(state.waiting.get_or_insert_with(Arc::default).clone().notified_owned())
     }
 
-    /// Lets a producer wait until the connection caught up, for at most `longest`.
-    pub async fn stall(&self, longest: Duration) {
+    /// Lets a producer wait until the connection caught up, for at most `longest`; tells whether
+    /// it did.
+    pub async fn stall(&self, longest: Duration) -> bool {
         self.stalls.fetch_add(1, Ordering::Relaxed);
         self.hub.stats.stalls.fetch_add(1, Ordering::Relaxed);
-        if let Some(waiting) = self.waiting() {
-            self.hub.env.clock().timeout(longest, waiting).await;
+        match self.waiting() {
+            Some(waiting) => self.hub.env.clock().timeout(longest, waiting).await.is_some(),
+            None => true,
         }
     }
 

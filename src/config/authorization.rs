@@ -1,11 +1,12 @@
 //! `authorization {}` blocks, users and their permissions.
 
-use super::go::{GoDuration, Plain, quote};
+use super::go::{Plain, quote};
 use super::keys::{self, Role};
 use super::operator::AuthCallout;
 use super::options::Options;
 use super::read::{ConfigError, Cx, Item, entries, secs};
 use crate::auth::users::{NkeyUser, Permissions, ResponsePermission, SubjectPermission, User};
+use crate::base::duration::GoDuration;
 use crate::conf::{Map, ValueKind};
 use crate::wire::subject;
 use std::collections::BTreeSet;

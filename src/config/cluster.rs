@@ -1,47 +1,25 @@
 //! The `cluster {}` block.
 
 use super::authorization::{self, Authorization, check_subjects};
-use super::go::{GoDuration, Plain, quote};
+use super::go::{Plain, quote};
 use super::options::{Options, auth_timeout, default_to};
 use super::read::{ConfigError, Cx, Item, Listen, entries, listen};
 use super::{Secret, WriteTimeoutPolicy, tls, url};
 use crate::auth::users::{Permissions, SubjectPermission};
+use crate::base::duration::GoDuration;
 use crate::base::limits;
 use crate::conf::ValueKind;
 use crate::tls::TlsOptions;
 use std::time::Duration;
 
 /// Compression of a route or leaf node connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CompressionOptions {
     /// As upstream names it (`s2_auto`, `accept`, ...); empty is the block's default.
     pub mode: String,
     /// Round trip times at which `s2_auto` takes the next level; empty is the default set.
     pub rtt_thresholds: Vec<Duration>,
 }
-
-/// Equal when they compress alike: thresholds count with `s2_auto` only, and none are the default.
-impl PartialEq for CompressionOptions {
-    fn eq(&self, other: &Self) -> bool {
-        let same_mode = self.mode == other.mode;
-        same_mode && (self.mode != "s2_auto" || self.thresholds() == other.thresholds())
-    }
-}
-
-impl Eq for CompressionOptions {}
-
-impl CompressionOptions {
-    fn thresholds(&self) -> &[Duration] {
-        match self.rtt_thresholds.as_slice() {
-            [] => &DEFAULT_RTT_THRESHOLDS,
-            configured => configured,
-        }
-    }
-}
-
-/// Round trip times at which `s2_auto` goes from no compression to fast, better and best.
-pub(super) const DEFAULT_RTT_THRESHOLDS: [Duration; 3] =
-    [Duration::from_millis(10), Duration::from_millis(50), Duration::from_millis(100)];
 
 /// What crosses a route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 //! [`reload_diff`] takes the new options apart without `..`: a field that is added does not compile
 //! until someone decides here what its change means. Go: server/reload.go diffOptions.
 
-use super::go::GoDuration;
 use super::options::{Options, Unsupported, WriteTimeoutPolicy};
+use crate::base::duration::GoDuration;
 use crate::tls::TlsOptions;
 use std::collections::BTreeMap;
 use std::fmt::Display;

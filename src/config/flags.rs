@@ -73,12 +73,12 @@ pub fn usage() -> String {
 /// What `--help_tls` prints.
 pub fn tls_usage() -> String {
     let mut text = include_str!("tls_usage_head.txt").to_owned();
-    let lines = |names: Vec<&'static str>| -> String {
-        names.into_iter().map(|name| format!("    {name}\n")).collect()
+    let lines = |names: &mut dyn Iterator<Item = &'static str>| -> String {
+        names.map(|name| format!("    {name}\n")).collect()
     };
-    text.push_str(&lines(suite_names()));
+    text.push_str(&lines(&mut suite_names()));
     text.push_str("\nAvailable curve preferences include:\n");
-    text.push_str(&lines(curve_names()));
+    text.push_str(&lines(&mut curve_names()));
     text.push_str(include_str!("tls_usage_tail.txt"));
     text
 }

@@ -1,9 +1,10 @@
 //! The `jetstream {}` block.
 
 use super::Secret;
-use super::go::{GoDuration, Plain, parse_int, quote};
+use super::go::{Plain, parse_int, quote};
 use super::options::{Options, default_to};
 use super::read::{ConfigError, Cx, Item, entries};
+use crate::base::duration::GoDuration;
 use crate::conf::{Map, ValueKind};
 use std::collections::BTreeMap;
 use std::time::Duration;

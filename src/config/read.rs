@@ -5,9 +5,10 @@
 //! here give that same text. It walks maps in random order and stops a block at such a failure;
 //! here maps are walked in the order of the file and nothing is skipped.
 
-use super::go::{self, GoDuration};
+use super::go;
 use super::options::{Unsupported, WriteTimeoutPolicy};
 use crate::base::Env;
+use crate::base::duration::GoDuration;
 use crate::conf::{Key, Map, Pos, Value, ValueKind};
 use std::fmt;
 use std::time::Duration;

@@ -4,9 +4,8 @@ use super::go::{quote, type_name};
 use super::read::{ConfigError, Cx, Item, entries, secs};
 use crate::base::Env;
 use crate::conf::ValueKind;
-use crate::tls::names::{self, Suite};
 use crate::tls::options::CertPair;
-use crate::tls::{TlsOptions, load_server_config};
+use crate::tls::{TlsOptions, curve_names, insecure_suite, load_server_config};
 use std::time::Duration;
 
 /// Wait of `handshake_first: auto` before INFO is sent in clear text.
@@ -148,10 +147,7 @@ fn non_empty<'a>(entry: Item<'a>, message: &str) -> Result<&'a str, ConfigError>
     }
 }
 
-fn cipher_suites(
-    entry: Item<'_>,
-    insecure: &mut Vec<&'static str>,
-) -> Result<Vec<String>, ConfigError> {
+fn cipher_suites(entry: Item<'_>, insecure: &mut Vec<String>) -> Result<Vec<String>, ConfigError> {
     let items = entry.array()?;
     if items.is_empty() {
         return Err(entry.error("error parsing tls config, 'cipher_suites' cannot be empty"));
@@ -159,9 +155,9 @@ fn cipher_suites(
     let mut names = Vec::with_capacity(items.len());
     for item in items {
         let name = item.string()?;
-        match Suite::from_name(name) {
-            Some(suite) if suite.insecure => insecure.push(suite.name),
-            Some(_) => {}
+        match insecure_suite(name) {
+            Some(false) => {}
+            Some(true) => insecure.push(name.to_owned()),
             None => return Err(item.error(format!("unrecognized cipher {name}"))),
         }
         names.push(name.to_owned());
@@ -177,7 +173,7 @@ fn curve_preferences(entry: Item<'_>) -> Result<Vec<String>, ConfigError> {
     let mut names = Vec::with_capacity(items.len());
     for item in items {
         let name = item.string()?;
-        if !names::curves().iter().any(|curve| curve.name == name) {
+        if !curve_names().any(|curve| curve == name) {
             return Err(item.error(format!("unrecognized curve preference {name}")));
         }
         names.push(name.to_owned());
@@ -213,7 +209,7 @@ fn handshake_first(entry: Item<'_>, tls: &mut TlsOptions) -> Result<(), ConfigEr
             "false" | "off" => (false, None),
             "auto" | "auto_fallback" => (true, Some(FALLBACK_DELAY)),
             _ => {
-                let delay = super::go::GoDuration::parse(text).map_err(|_| {
+                let delay = crate::base::duration::GoDuration::parse(text).map_err(|_| {
                     let (name, text) = (quote(entry.name), quote(text));
                     entry.error(format!("field {name}'s value {text} is invalid"))
                 })?;

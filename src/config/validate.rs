@@ -3,11 +3,12 @@
 use super::accounts::AccountOptions;
 use super::authorization::check_subjects;
 use super::cluster::CompressionOptions;
-use super::go::{GoDuration, quote, split_host_port};
+use super::go::{quote, split_host_port};
 use super::keys::{self, Role};
 use super::options::Options;
 use super::url::Url;
 use crate::auth::users::Permissions;
+use crate::base::duration::GoDuration;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -445,7 +446,7 @@ impl CompressionOptions {
     /// Ascending, at most four; a zero skips its level, zeros at the end say nothing.
     fn normalize_thresholds(&mut self) -> Result<(), String> {
         if self.rtt_thresholds.is_empty() {
-            self.rtt_thresholds = super::cluster::DEFAULT_RTT_THRESHOLDS.into();
+            self.rtt_thresholds = [10, 50, 100].map(Duration::from_millis).into();
             return Ok(());
         }
         let all = || {

@@ -1,8 +1,8 @@
 //! The `websocket {}` block.
 
-use super::go::GoDuration;
 use super::read::{ConfigError, Cx, Item, Listen, entries, listen};
 use super::{Secret, authorization, tls};
+use crate::base::duration::GoDuration;
 use crate::conf::ValueKind;
 use crate::tls::TlsOptions;
 use std::collections::BTreeMap;

@@ -5,10 +5,10 @@
 //! attempt is made at twice the size.
 
 use super::line::Style;
-use super::zone::Civil;
 use super::{Level, LogError};
 use crate::base::Env;
 use crate::base::fs::{File, OpenMode, reason};
+use crate::base::zone::Civil;
 use std::fmt::Arguments;
 use std::io;
 use std::path::{Path, PathBuf};

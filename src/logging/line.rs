@@ -1,6 +1,7 @@
 //! How a line looks: `[pid] 2026/11/24 07:00:00.123456 [INF] text`.
 
-use super::{Colours, Level, LogOptions, Target, Zone};
+use super::{Colours, Level, LogOptions, Target};
+use crate::base::zone::Zone;
 use crate::base::{Clock, Env};
 use std::fmt::{Arguments, Write};
 

@@ -13,12 +13,11 @@ mod file;
 mod line;
 pub mod redact;
 pub mod syslog;
-mod zone;
 
 pub use capture::Captured;
-pub use zone::Zone;
 
 use crate::base::lock::{Mutex, Rank};
+use crate::base::zone::Zone;
 use crate::base::{Clock, Env};
 use file::LogFile;
 use line::Style;

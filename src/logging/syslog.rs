@@ -5,10 +5,10 @@
 //! udp://, tcp://    <pri>2026-11-04T07:00:00Z host tag[pid]: text\n
 //! ```
 
-use super::zone::{Civil, Zone};
 use super::{Level, LogError};
 use crate::base::fs::reason;
 use crate::base::net::{Collector, Outlet};
+use crate::base::zone::{Civil, Zone};
 use crate::base::{Env, Mono};
 use std::fmt::Arguments;
 use std::io;

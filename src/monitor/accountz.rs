@@ -1,10 +1,11 @@
 //! `/accountz`: the accounts, or one of them in detail.
 
 use super::Monitor;
-use super::json::{Time, is_zero};
+use super::json::Time;
 use super::query::Query;
 use super::reply::{Refusal, Reply};
 use super::subsz::Stats;
+use crate::base::json::is_zero;
 use crate::broker::account::GLOBAL_ACCOUNT;
 use crate::config::accounts::Mapping;
 use serde::Serialize;

@@ -1,69 +1,19 @@
-//! JSON the way upstream's encoder writes it: two spaces of indent, `<`, `>` and `&` escaped,
-//! whole numbers without a fraction, times and durations in Go's words.
+//! What answers hold, the way upstream's encoder writes it: whole numbers without a fraction, times
+//! and durations in Go's words.
 
+use crate::base::json::{Replacement, encode};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
-use serde_json::ser::{CharEscape, CompactFormatter, Formatter, PrettyFormatter};
-use std::io::{self, Write};
+use serde_json::ser::{CompactFormatter, PrettyFormatter};
 
 /// `value` as an answer of several lines.
 pub fn pretty(value: &impl Serialize) -> Vec<u8> {
-    encode(value, PrettyFormatter::with_indent(b"  "))
+    encode(value, PrettyFormatter::with_indent(b"  "), Replacement::InvalidBytes)
 }
 
 /// `value` on one line.
 pub fn compact(value: &impl Serialize) -> Vec<u8> {
-    encode(value, CompactFormatter)
-}
-
-fn encode(value: &impl Serialize, layout: impl Formatter) -> Vec<u8> {
-    let mut out = Vec::with_capacity(2048);
-    let mut serializer = serde_json::Serializer::with_formatter(&mut out, Escaping(layout));
-    value.serialize(&mut serializer).expect("plain fields always serialize, and into memory");
-    out
-}
-
-/// A layout whose strings are safe inside HTML, as Go's are.
-struct Escaping<F>(F);
-
-macro_rules! as_the_layout_does {
-    ($($name:ident($($arg:ident: $type:ty),*);)*) => {
-        $(fn $name<W: ?Sized + Write>(&mut self, writer: &mut W $(, $arg: $type)*) -> io::Result<()> {
-            self.0.$name(writer $(, $arg)*)
-        })*
-    };
-}
-
-impl<F: Formatter> Formatter for Escaping<F> {
-    as_the_layout_does! {
-        begin_array();
-        end_array();
-        begin_array_value(first: bool);
-        end_array_value();
-        begin_object();
-        end_object();
-        begin_object_key(first: bool);
-        end_object_key();
-        begin_object_value();
-        end_object_value();
-        write_char_escape(escape: CharEscape);
-    }
-
-    fn write_string_fragment<W: ?Sized + Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}', '\u{fffd}']) {
-            let (plain, special) = rest.split_at(at);
-            let special = special.chars().next().unwrap_or_default();
-            writer.write_all(plain.as_bytes())?;
-            write!(writer, "\\u{:04x}", u32::from(special))?;
-            rest = &rest[at + special.len_utf8()..];
-        }
-        writer.write_all(rest.as_bytes())
-    }
+    encode(value, CompactFormatter, Replacement::InvalidBytes)
 }
 
 /// A point of time, nanoseconds since the Unix epoch, in UTC.
@@ -106,11 +56,6 @@ pub fn uptime(nanos: i64) -> String {
         }
     }
     format!("{text}{}s", seconds % 60)
-}
-
-/// For `skip_serializing_if`.
-pub fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub struct Refusal(pub String);
 pub struct Reply {
     status: StatusCode,
     headers: Headers,
+    location: Option<String>,
     body: Vec<u8>,
 }
 
@@ -29,30 +30,48 @@ const TEXT: Headers = &[("content-type", PLAIN)];
 const NOT_FOUND: Headers = &[("content-type", PLAIN), ("x-content-type-options", "nosniff")];
 
 impl Reply {
+    fn new(status: StatusCode, headers: Headers, body: Vec<u8>) -> Self {
+        Self { status, headers, location: None, body }
+    }
+
     /// A document of several lines.
     pub fn json(value: &impl Serialize) -> Self {
-        Self { status: StatusCode::OK, headers: JSON, body: json::pretty(value) }
+        Self::new(StatusCode::OK, JSON, json::pretty(value))
     }
 
     /// A document on one line, with a status of its own.
     pub fn json_line(status: StatusCode, value: &impl Serialize) -> Self {
-        Self { status, headers: JSON, body: json::compact(value) }
+        Self::new(status, JSON, json::compact(value))
     }
 
     /// A page.
     pub fn html(page: String) -> Self {
-        Self { status: StatusCode::OK, headers: HTML, body: page.into_bytes() }
+        Self::new(StatusCode::OK, HTML, page.into_bytes())
     }
 
     /// A sentence.
     pub fn text(status: StatusCode, text: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: TEXT, body: text.into() }
+        Self::new(status, TEXT, text.into())
     }
 
     /// No endpoint has that path.
     pub fn not_found() -> Self {
-        let body = b"404 page not found\n".to_vec();
-        Self { status: StatusCode::NOT_FOUND, headers: NOT_FOUND, body }
+        Self::new(StatusCode::NOT_FOUND, NOT_FOUND, b"404 page not found\n".to_vec())
+    }
+
+    /// The same is at `location`; with a `page` for people.
+    pub fn redirect(location: &str, page: bool) -> Self {
+        let status = StatusCode::TEMPORARY_REDIRECT;
+        let mut reply = match page {
+            true => {
+                let shown = escape_html(location);
+                let page = format!("<a href=\"{shown}\">Temporary Redirect</a>.\n\n");
+                Self::new(status, HTML, page.into_bytes())
+            }
+            false => Self::new(status, &[], Vec::new()),
+        };
+        reply.location = Some(location.to_owned());
+        reply
     }
 
     /// As it is sent; `date` is the header of that name.
@@ -63,8 +82,11 @@ impl Reply {
         for (name, value) in self.headers {
             headers.insert(*name, HeaderValue::from_static(value));
         }
-        if let Ok(date) = HeaderValue::from_str(date) {
-            headers.insert(header::DATE, date);
+        let values = [(header::DATE, Some(date)), (header::LOCATION, self.location.as_deref())];
+        for (name, value) in values {
+            if let Some(Ok(value)) = value.map(HeaderValue::from_str) {
+                headers.insert(name, value);
+            }
         }
         response
     }
@@ -74,4 +96,19 @@ impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
         Self::text(StatusCode::BAD_REQUEST, refusal.0)
     }
+}
+
+fn escape_html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&#34;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
 }

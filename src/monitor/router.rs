@@ -6,6 +6,7 @@ use super::{
     Monitor, accountz, accstatz, connz, gatewayz, healthz, index, ipqueuesz, jsz, leafz, raftz,
     routez, subsz, varz,
 };
+use hyper::Method;
 
 type Endpoint = fn(&Monitor, &Query) -> Result<Reply, Refusal>;
 
@@ -26,15 +27,25 @@ const ENDPOINTS: &[(&str, Endpoint)] = &[
     ("/raftz", raftz::handle),
 ];
 
-/// Answers a request; its method does not matter.
-pub fn route(monitor: &Monitor, path: &str, query: &str) -> Reply {
+/// Answers a request. Paths with empty or dotted parts are redirected to what they mean.
+pub fn route(monitor: &Monitor, method: &Method, path: &str, query: &str) -> Reply {
+    let mut clean = normalize(path);
+    if path.ends_with('/') && clean.len() > 1 {
+        clean.push('/');
+    }
+    if clean != path {
+        if !query.is_empty() {
+            clean = format!("{clean}?{query}");
+        }
+        return Reply::redirect(&clean, matches!(*method, Method::GET | Method::HEAD));
+    }
     let path = unescape(path, false).unwrap_or_default();
     let endpoint = ENDPOINTS.iter().find(|(name, _)| join(&monitor.base_path, name) == path);
     let Some((_, handle)) = endpoint else { return Reply::not_found() };
     handle(monitor, &Query::parse(query)).unwrap_or_else(Reply::from)
 }
 
-/// `http_base_path` as paths begin with it: `/` or `/a/b`.
+/// A path without empty and dotted parts, as `http_base_path` begins paths: `/` or `/a/b`.
 pub fn normalize(configured: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in configured.split('/') {

@@ -86,7 +86,8 @@ impl Monitor {
     }
 
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        let reply = router::route(self, request.uri().path(), request.uri().query().unwrap_or(""));
+        let (uri, method) = (request.uri(), request.method());
+        let reply = router::route(self, method, uri.path(), uri.query().unwrap_or(""));
         let now = Timestamp::from_nanosecond(i128::from(self.clock().wall_ns()));
         let now = now.unwrap_or(Timestamp::UNIX_EPOCH);
         reply.into_response(&now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())

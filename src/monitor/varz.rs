@@ -1,10 +1,11 @@
 //! `/varz`: the server in general.
 
 use super::Monitor;
-use super::json::{Time, float, is_zero, uptime};
+use super::json::{Time, float, uptime};
 use super::process::Resources;
 use super::query::Query;
 use super::reply::{Refusal, Reply};
+use crate::base::json::is_zero;
 use crate::base::tasks::workers;
 use crate::config::feature_flags;
 use crate::config::options::{Options, WriteTimeoutPolicy};

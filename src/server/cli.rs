@@ -12,6 +12,12 @@ use std::process::ExitCode;
 /// returns its exit code.
 pub fn run(args: &[String]) -> ExitCode {
     let env = Env::os();
+    if let Some((verb, rest)) = args.split_first()
+        && verb == "store"
+    {
+        let mut out = std::io::BufWriter::new(std::io::stdout());
+        return ExitCode::from(super::store_cli::run(&env, rest, &mut out));
+    }
     match parse_args(&env, args) {
         Err(e) => {
             env.print_error(&e.stderr);

@@ -17,6 +17,7 @@ mod listeners;
 mod reload;
 mod signals;
 mod start;
+mod store_cli;
 
 pub use reload::ReloadError;
 pub use start::StartError;

@@ -5,11 +5,11 @@ use rustls::{CipherSuite, ProtocolVersion, SupportedCipherSuite};
 
 /// A cipher suite that upstream has a name for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Suite {
-    pub(crate) name: &'static str,
+pub(super) struct Suite {
+    pub(super) name: &'static str,
     id: u16,
     /// Only with `allow_insecure_cipher_suites`.
-    pub(crate) insecure: bool,
+    pub(super) insecure: bool,
 }
 
 const fn secure(name: &'static str, id: u16) -> Suite {
@@ -20,22 +20,22 @@ const fn insecure(name: &'static str, id: u16) -> Suite {
     Suite { name, id, insecure: true }
 }
 
-/// Every suite upstream knows. Those with CBC, RC4, 3DES or without forward secrecy have a name and
+/// Every suite upstream knows, in the order of `--help_tls`. Those with CBC, RC4, 3DES or without forward secrecy have a name and
 /// no implementation here.
-pub(super) const SUITES: [Suite; 25] = [
+const SUITES: [Suite; 25] = [
     secure("TLS_AES_128_GCM_SHA256", 0x1301),
     secure("TLS_AES_256_GCM_SHA384", 0x1302),
     secure("TLS_CHACHA20_POLY1305_SHA256", 0x1303),
+    secure("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", 0xc009),
     secure("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", 0xc02b),
+    secure("TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", 0xc00a),
     secure("TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", 0xc02c),
     secure("TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", 0xcca9),
+    secure("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", 0xc013),
     secure("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", 0xc02f),
+    secure("TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA", 0xc014),
     secure("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", 0xc030),
     secure("TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", 0xcca8),
-    secure("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", 0xc009),
-    secure("TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", 0xc00a),
-    secure("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", 0xc013),
-    secure("TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA", 0xc014),
     insecure("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256", 0xc023),
     insecure("TLS_ECDHE_ECDSA_WITH_RC4_128_SHA", 0xc007),
     insecure("TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA", 0xc012),
@@ -51,7 +51,7 @@ pub(super) const SUITES: [Suite; 25] = [
 ];
 
 impl Suite {
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
         SUITES.into_iter().find(|suite| suite.name == name)
     }
 
@@ -63,13 +63,13 @@ impl Suite {
 
 /// A key exchange group that upstream has a name for.
 #[derive(Clone, Copy)]
-pub(crate) struct Curve {
-    pub(crate) name: &'static str,
+pub(super) struct Curve {
+    pub(super) name: &'static str,
     pub(super) implementation: Option<&'static dyn SupportedKxGroup>,
 }
 
 /// Every curve upstream knows, in the order of preference where none is configured.
-pub(crate) fn curves() -> [Curve; 7] {
+pub(super) fn curves() -> [Curve; 7] {
     use aws_lc_rs::kx_group;
     let curve = |name, implementation| Curve { name, implementation };
     [
@@ -81,6 +81,23 @@ pub(crate) fn curves() -> [Curve; 7] {
         curve("CurveP384", Some(kx_group::SECP384R1)),
         curve("CurveP521", None),
     ]
+}
+
+/// The name of every cipher suite that a configuration may list, secure ones first.
+pub fn suite_names() -> impl Iterator<Item = &'static str> {
+    SUITES.iter().map(|suite| suite.name)
+}
+
+/// Whether a suite is only for `allow_insecure_cipher_suites`; `None` when it is unknown.
+pub fn insecure_suite(name: &str) -> Option<bool> {
+    Suite::from_name(name).map(|suite| suite.insecure)
+}
+
+/// The name of every curve that a configuration may list, sorted.
+pub fn curve_names() -> impl Iterator<Item = &'static str> {
+    let mut names = curves().map(|curve| curve.name);
+    names.sort_unstable();
+    names.into_iter()
 }
 
 /// A cipher suite as /connz shows it.
@@ -112,24 +129,10 @@ pub fn parse_min_version(text: &str) -> Result<ProtocolVersion, String> {
     }
 }
 
-/// The names of all suites, as `--help_tls` lists them: those that need
-/// `allow_insecure_cipher_suites` come last.
-pub fn suite_names() -> Vec<&'static str> {
-    let mut suites = SUITES;
-    suites.sort_by_key(|suite| (suite.insecure, suite.name));
-    suites.map(|suite| suite.name).to_vec()
-}
-
-/// The names of all curves, as `--help_tls` lists them.
-pub fn curve_names() -> Vec<&'static str> {
-    let mut names = curves().map(|curve| curve.name);
-    names.sort_unstable();
-    names.to_vec()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn every_implemented_suite_has_its_name() {
@@ -143,12 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn insecure_suites_are_listed_last() {
-        let insecure = |name: &&str| Suite::from_name(name).is_some_and(|suite| suite.insecure);
-        let names = suite_names();
-        assert_eq!((names.len(), curve_names().len()), (SUITES.len(), curves().len()));
-        assert_eq!(names.iter().position(insecure), Some(13));
-        assert!(names[13..].iter().all(insecure));
+    fn names_have_no_repeats_and_insecure_ones_come_last() {
+        let names: BTreeSet<&str> = suite_names().chain(curve_names()).collect();
+        assert_eq!(names.len(), SUITES.len() + curves().len());
+        assert!(SUITES.is_sorted_by_key(|suite| (suite.insecure, suite.name)));
+        assert_eq!(insecure_suite("TLS_RSA_WITH_RC4_128_SHA"), Some(true));
+        assert_eq!(insecure_suite("TLS_AES_128_GCM_SHA256"), Some(false));
+        assert_eq!(insecure_suite("BAD_CIPHER_SPEC"), None);
     }
 
     #[test]

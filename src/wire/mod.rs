@@ -6,6 +6,7 @@ pub mod info;
 pub mod json;
 pub mod parser;
 pub mod proxy_proto;
+pub mod s2;
 pub mod subject;
 pub mod transform;
 pub mod x509;

@@ -3,12 +3,11 @@
 use nats_server::base::Env;
 use nats_server::config::feature_flags::merged;
 use nats_server::config::load_str;
-use std::collections::BTreeMap;
 
 crate::cases! {
     "server/feature_flags_test.go",
     library a_flag_is_a_bool => ["TestFeatureFlagsConfigParseNonBool"],
-    library configured_flags_over_defaults => ["TestGetFeatureFlag", "TestGetMergedFeatureFlags"],
+    library the_file_wins_over_defaults => ["TestGetFeatureFlag", "TestGetMergedFeatureFlags"],
 }
 
 fn a_flag_is_a_bool() {
@@ -19,17 +18,20 @@ fn a_flag_is_a_bool() {
     assert!(error.contains(want), "{error}");
 }
 
-fn configured_flags_over_defaults() {
-    let defaults = merged(&BTreeMap::new());
-    assert!(defaults["js_raft_delete_range"] && !defaults["js_ack_fc_v2"]);
-    assert!(!defaults.contains_key("") && !defaults.contains_key("no_flag_of_ours"));
-
-    // The user's word counts for flags there are; a flag there is no longer is never on.
-    let configured = [("js_raft_delete_range", false), ("js_ack_fc_v2", true), ("stale", true)];
-    let set = merged(&configured.map(|(name, on)| (name.to_owned(), on)).into());
-    assert!(!set["js_raft_delete_range"] && set["js_ack_fc_v2"]);
-    let mut expected = defaults;
-    expected.insert("js_raft_delete_range".to_owned(), false);
-    expected.insert("js_ack_fc_v2".to_owned(), true);
-    assert_eq!(set, expected);
+fn the_file_wins_over_defaults() {
+    let flags = |text: &str| {
+        let (options, _) = load_str(&Env::simulated(1), text).expect("valid");
+        merged(&options.feature_flags)
+    };
+    let defaults = flags("");
+    assert!(!defaults.contains_key(""));
+    assert!(defaults.values().any(|on| *on) && defaults.values().any(|on| !*on));
+    for (name, on) in &defaults {
+        let turned = flags(&format!("feature_flags {{ {name}: {}, unknown_flag: true }}", !on));
+        // What no release knows is accepted, and stays off.
+        assert!(!turned.contains_key("unknown_flag"));
+        let mut want = defaults.clone();
+        want.insert(name.clone(), !on);
+        assert_eq!(turned, want);
+    }
 }

@@ -1,5 +1,8 @@
 //! Cases of upstream's `server/` folder.
 
+mod archive;
+mod ats;
+mod avl_norace;
 mod client;
 mod client_proxyproto;
 mod closed_conns;
@@ -14,25 +17,33 @@ mod monitor;
 mod monitor_shapes;
 mod opts;
 mod opts_blocks;
-mod opts_running;
+mod opts_served;
 mod parser;
 mod parser_fuzz;
 mod ping;
 mod rate_counter;
 mod reload;
 mod ring;
+mod schedules;
+mod seqset;
 // Named as upstream's file is.
 #[expect(clippy::module_inception)]
 mod server;
 mod signal;
 mod split;
+mod store_cli;
+mod store_codecs;
 mod stree;
 mod subject_fuzz;
 mod subject_transform;
 mod sublist;
+mod thw;
 mod util;
 
 crate::collect! {
+    archive,
+    ats,
+    avl_norace,
     client,
     client_proxyproto,
     closed_conns,
@@ -47,19 +58,24 @@ crate::collect! {
     monitor_shapes,
     opts,
     opts_blocks,
-    opts_running,
+    opts_served,
     parser,
     parser_fuzz,
     ping,
     rate_counter,
     reload,
     ring,
+    schedules,
+    seqset,
     server,
     signal,
     split,
+    store_cli,
+    store_codecs,
     stree,
     subject_fuzz,
     subject_transform,
     sublist,
+    thw,
     util,
 }

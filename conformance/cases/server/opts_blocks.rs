@@ -1,518 +1,345 @@
-//! Options in blocks: users and permissions, TLS, gateways, leaf nodes, accounts; and variables.
+//! Options of the blocks: users and permissions, accounts, remotes, variables.
 
-use nats_server::auth::users::{Permissions, ResponsePermission, SubjectPermission};
+use nats_server::auth::users::{Permissions, ResponsePermission, User};
 use nats_server::base::Env;
 use nats_server::config::accounts::{ExportKind, ServiceLatency};
-use nats_server::config::cluster::CompressionOptions;
+use nats_server::config::gateway::RemoteGateway;
 use nats_server::config::leafnode::RemoteLeaf;
-use nats_server::config::{Command, Options, Url, load, load_str, parse_args};
-use std::collections::BTreeMap;
+use nats_server::config::{Options, Url, load, load_str};
 use std::path::Path;
 use std::time::Duration;
 
 crate::cases! {
     "server/opts_test.go",
-    library users_with_roles => ["TestAuthorizationConfig"],
-    library allowed_and_denied_subjects => [
-        "TestNewStyleAuthorizationConfig", "TestNkeyUsersWithPermsConfig",
-    ],
+    library users_with_permissions => ["TestAuthorizationConfig"],
+    library allow_and_deny => ["TestNewStyleAuthorizationConfig", "TestNkeyUsersWithPermsConfig"],
     library default_permissions => ["TestNkeyUsersDefaultPermissionsConfig"],
-    library users_beside_accounts => ["TestAccountUsersLoadedProperly"],
-    library credentials_that_exclude_each_other => [
-        "TestAuthorizationAndAccountsMisconfigurations", "TestProcessConfigString",
-    ],
-    library proxies => ["TestOptionsProxyTrustedKeys", "TestOptionsProxyRequired"],
-    library default_sentinel => ["TestDefaultSentinel"],
-    library tls_blocks => ["TestTLSConfigFile"],
     library pinned_certificates => ["TestTlsPinnedCertificates"],
     library cluster_permissions => ["TestClusterPermissionsConfig"],
-    library compression_that_is_the_same => ["TestOptionsCompressionEqual"],
+    library latency_of_services => ["TestParseServiceLatency"],
     library gateways => ["TestParsingGateways"],
-    library wrong_gateways => ["TestParsingGatewaysErrors"],
-    library leafnode_listener => ["TestParsingLeafNodesListener"],
+    library a_listener_for_leaf_nodes => ["TestParsingLeafNodesListener"],
+    library paths_expand => ["TestExpandPath"],
+    library a_proxy_is_required => ["TestOptionsProxyRequired"],
     library names_of_remotes => ["TestOptionsRemoteLeafNodeName"],
-    library paths_with_variables => ["TestExpandPath"],
-    library service_latency => ["TestParseServiceLatency"],
-    library variables => [
-        "TestVarReferencesVar": "of the file",
-        "TestVarReferencesEnvVar": "that end in the environment",
-        "TestVarReferencesSelf": "to itself",
-    ],
-    library environment_variables => [
-        "TestEnvVarReferencesVar": "$P, which only the file has",
-        "TestEnvVarReferencesEnvVar": "$B, then $C",
-        "TestEnvVarReferencesSelf": "$A that is $A",
-        "TestEnvVarReferencesSelfCycle": "$A, $B, $C, $A",
-        "TestEnvVarInclude": "include x",
-        "TestEnvVarFromIncludedFile": "referred to in an included file",
-    ],
-    library command_lines => ["TestConfigureOptions", "TestEmptyConfig"],
+    library users_of_blocks_that_contradict => ["TestProcessConfigString"],
+    library a_sentinel => ["TestDefaultSentinel"],
+    library trusted_proxies => ["TestOptionsProxyTrustedKeys"],
+    library compression => ["TestOptionsCompressionEqual"],
+    library variables => ["TestVarReferencesVar", "TestVarReferencesSelf", "TestVarReferencesEnvVar"],
+    library environment_variables => ["TestEnvVarReferencesVar", "TestEnvVarReferencesEnvVar"],
+    library environment_cycles => ["TestEnvVarReferencesSelf", "TestEnvVarReferencesSelfCycle"],
+    library environment_and_includes => ["TestEnvVarInclude", "TestEnvVarFromIncludedFile"],
 }
 
-const CERT: &str = include_str!("../../differential/pki/cert.pem");
-const KEY: &str = include_str!("../../differential/pki/key.pem");
-const U1: &str = "UCARKS2E3KVB7YORL2DG34XLT7PUCOL2SVM7YXV6ETHLW6Z46UUJ2VZ3";
-const U2: &str = "UD6AYQSOIN2IN5OGC6VQZCR4H3UFMIOXSW6NNS6N53CLJA4PB56CEJJI";
-const CERT_AND_KEY: &str = "cert_file: \"/cert.pem\", key_file: \"/key.pem\"";
+const NKEYS: [&str; 4] = [
+    "UDKTV7HZVYJFJN64LLMYQBUR6MTNNYCDC3LAZH4VHURW3GZLL3FULBXV",
+    "UA3C5TBZYK5GJQJRWPMU6NFY5JNAEVQB2V2TUZFZDHFJFUYVKTTUOFKZ",
+    "UC4YEYJHYKTU4LHROX7UEKEIO5RP5OUWDYXELHWXZOQHZYXHUD44LCRS",
+    "UDLSDF4UY3YW7JJQCYE6T2D4KFDCH6RGF3R65KHK247G3POJPI27VMQ3",
+];
 
-/// An environment with a certificate and its key on disk.
 fn env(vars: &[(&str, &str)]) -> Env {
-    let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let env = Env::simulated_with_vars(1, vars.collect::<BTreeMap<_, _>>());
-    file(&env, "/cert.pem", CERT);
-    file(&env, "/key.pem", KEY);
-    env
+    let owned = vars.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+    Env::simulated_with_vars(1, owned.collect())
 }
 
-fn file(env: &Env, name: &str, text: &str) {
-    env.fs().write(Path::new(name), text.as_bytes(), 0).expect("in memory");
-}
-
-fn read(text: &str) -> Result<Options, String> {
-    read_with(&[], text)
-}
-
-fn read_with(vars: &[(&str, &str)], text: &str) -> Result<Options, String> {
-    load_str(&env(vars), text).map(|(options, _)| options).map_err(|e| e.to_string())
+fn read_in(vars: &[(&str, &str)], text: &str) -> Result<Options, String> {
+    let env = env(vars);
+    if text.contains("server.pem") {
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        for (name, pem) in [("server.pem", cert.pem()), ("key.pem", signing_key.serialize_pem())] {
+            env.fs().write(Path::new(name), pem.as_bytes(), 0).expect("in memory");
+        }
+    }
+    load_str(&env, text).map(|(options, _)| options).map_err(|e| e.to_string())
 }
 
 fn options(text: &str) -> Options {
-    read(text).unwrap_or_else(|e| panic!("{text}: {e}"))
+    read_in(&[], text).unwrap_or_else(|e| panic!("{text}: {e}"))
 }
 
 /// The text is refused and the error mentions `part`.
-fn refused(text: &str, part: &str) {
-    let error = read(text).expect_err(text);
+fn refused_in(vars: &[(&str, &str)], text: &str, part: &str) {
+    let error = read_in(vars, text).expect_err(text);
     assert!(error.contains(part), "{text}: {error}");
 }
 
-// --- users
-
-fn allow(subjects: &[&str]) -> Option<SubjectPermission> {
-    Some(SubjectPermission { allow: Some(strings(subjects)), deny: Vec::new() })
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
 }
 
-fn deny(subjects: &[&str]) -> Option<SubjectPermission> {
-    Some(SubjectPermission { allow: None, deny: strings(subjects) })
+fn user<'a>(users: &'a [User], name: &str) -> &'a User {
+    users.iter().find(|user| user.username == name).expect(name)
 }
 
-fn strings(texts: &[&str]) -> Vec<String> {
-    texts.iter().map(|&text| text.to_owned()).collect()
+/// Publish and subscribe subjects that are allowed; `None` when that side is free.
+fn allowed(permissions: &Permissions) -> [Option<Vec<&str>>; 2] {
+    [&permissions.publish, &permissions.subscribe].map(|side| {
+        let allow = side.as_ref()?.allow.as_ref()?;
+        Some(allow.iter().map(String::as_str).collect())
+    })
 }
 
-fn permissions(o: &Options, name: &str) -> Permissions {
-    let user = o.users.iter().find(|user| user.username == name).map(|user| &user.permissions);
-    let nkey = || o.nkeys.iter().find(|user| user.nkey == name).map(|user| &user.permissions);
-    let found = user.or_else(nkey).unwrap_or_else(|| panic!("no user {name}"));
-    (**found.as_ref().expect("permissions")).clone()
-}
-
-fn users_with_roles() {
+fn users_with_permissions() {
     let o = options(
         "authorization {
-            all { publish: \"*\", subscribe: \">\" }
-            requestor { publish: [req.foo, req.bar], subscribe: \"_INBOX.>\" }
-            reader { subscribe: \"PUBLIC.>\" }
-            service { subscribe: my.service.req, publish_allow_responses: true }
-            streamer { subscribe: my.service.req, allow_responses: { max: 10, expires: \"1m\" } }
-            default_permissions: $reader
-            users [
-                { user: alice, password: foo, permissions: $all }
-                { user: bob, password: bar, permissions: $requestor }
-                { user: susan, password: baz }
-                { user: svca, password: pc, permissions: $service }
-                { user: svcb, password: sam, permissions: $streamer }
+            everything = { publish = '*', subscribe = '>' }
+            requests = { publish = [req.foo, req.bar], subscribe = '_INBOX.>' }
+            public = { subscribe = 'PUBLIC.>' }
+            service = { subscribe = my.service.req, publish_allow_responses: true }
+            streams = { subscribe = my.service.req, allow_responses: {max: 10, expires: '1m'} }
+            default_permissions: $public
+            users = [
+                {user: alice, password: foo, permissions: $everything}
+                {user: bob, password: bar, permissions: $requests}
+                {user: susan, password: baz}
+                {user: svca, password: pc, permissions: $service}
+                {user: svcb, password: sam, permissions: $streams}
             ]
         }",
     );
     assert_eq!(o.users.len(), 5);
-    let got = |name| {
-        let Permissions { publish, subscribe, response } = permissions(&o, name);
-        (publish, subscribe, response)
-    };
-    let response = |max_msgs, secs| {
-        Some(ResponsePermission { max_msgs, expires: Some(Duration::from_secs(secs)) })
-    };
-    assert_eq!(got("alice"), (allow(&["*"]), allow(&[">"]), None));
-    assert_eq!(got("bob"), (allow(&["req.foo", "req.bar"]), allow(&["_INBOX.>"]), None));
-    assert_eq!(got("susan"), (None, allow(&["PUBLIC.>"]), None));
-    // Who may answer may publish nothing else.
-    assert_eq!(got("svca"), (allow(&[]), allow(&["my.service.req"]), response(1, 120)));
-    assert_eq!(got("svcb"), (allow(&[]), allow(&["my.service.req"]), response(10, 60)));
+    let of = |name: &str| user(&o.users, name).permissions.as_deref().expect("permissions");
+    assert_eq!(allowed(of("alice")), [Some(vec!["*"]), Some(vec![">"])]);
+    let requests = [Some(vec!["req.foo", "req.bar"]), Some(vec!["_INBOX.>"])];
+    assert_eq!(allowed(of("bob")), requests);
+    assert_eq!(allowed(of("susan")), [None, Some(vec!["PUBLIC.>"])]);
+    assert!(of("susan").publish.is_none());
+    for (name, max_msgs, expires) in [("svca", 1, secs(120)), ("svcb", 10, secs(60))] {
+        // Only answers may be published.
+        assert_eq!(allowed(of(name)), [Some(vec![]), Some(vec!["my.service.req"])], "{name}");
+        let response = ResponsePermission { max_msgs, expires: Some(expires) };
+        assert_eq!(of(name).response, Some(response), "{name}");
+    }
 }
 
-fn allowed_and_denied_subjects() {
+fn allow_and_deny() {
     let o = options(&format!(
         "authorization {{
-            normal {{ publish {{ allow: [foo, bar, baz] }}, subscribe {{ deny: \"$SYS.>\" }} }}
-            admin {{ publish: \"$SYS.>\", subscribe {{ deny: [foo, bar, baz] }} }}
-            users [
-                {{ user: alice, password: foo, permissions: $normal }}
-                {{ user: bob, password: special, permissions: $admin }}
-                {{ nkey: {U1}, permissions: $admin }}
+            normal = {{
+                publish = {{ allow = [foo, bar, baz] }}, subscribe = {{ deny = '$SYS.>' }}
+            }}
+            admin = {{ publish = '$SYS.>', subscribe = {{ deny = [foo, bar, baz] }} }}
+            users = [
+                {{user: alice, password: foo, permissions: $normal}}
+                {{user: bob, password: special, permissions: $admin}}
+                {{nkey: {}, permissions: $admin}}
             ]
-        }}"
+        }}",
+        NKEYS[0]
     ));
     assert_eq!((o.users.len(), o.nkeys.len()), (2, 1));
-    let alice = permissions(&o, "alice");
-    assert_eq!(alice.publish, allow(&["foo", "bar", "baz"]));
-    assert_eq!(alice.subscribe, deny(&["$SYS.>"]));
-    for admin in ["bob", U1] {
-        let admin = permissions(&o, admin);
-        assert_eq!(admin.publish, allow(&["$SYS.>"]));
-        assert_eq!(admin.subscribe, deny(&["foo", "bar", "baz"]));
+    let denied = |permissions: &Permissions| {
+        let publish = permissions.publish.as_ref().expect("publish").deny.join(" ");
+        (publish, permissions.subscribe.as_ref().expect("subscribe").deny.join(" "))
+    };
+    let alice = user(&o.users, "alice").permissions.as_deref().expect("permissions");
+    assert_eq!(allowed(alice), [Some(vec!["foo", "bar", "baz"]), None]);
+    assert_eq!(denied(alice), (String::new(), "$SYS.>".to_owned()));
+    for admin in [&user(&o.users, "bob").permissions, &o.nkeys[0].permissions] {
+        let admin = admin.as_deref().expect("permissions");
+        assert_eq!(allowed(admin), [Some(vec!["$SYS.>"]), None]);
+        assert_eq!(denied(admin), (String::new(), "foo bar baz".to_owned()));
     }
 }
 
 fn default_permissions() {
-    let (u3, u4) = (
-        "UC4YEYJHYKTU4LHROX7UEKEIO5RP5OUWDYXELHWXZOQHZYXHUD44LCRS",
-        "UDLSDF4UY3YW7JJQCYE6T2D4KFDCH6RGF3R65KHK247G3POJPI27VMQ3",
-    );
-    let users = |[a, b, c, d]: [&str; 4]| {
-        let own = "permissions { subscribe: bar }";
+    let block = |user: &str, plain: &str, own: &str| {
         format!(
-            "default_permissions {{ publish: foo }}, users [
-                {{ user: {a}, password: pwd }}, {{ user: {b}, password: pwd, {own} }}
-                {{ nkey: {c} }}, {{ nkey: {d}, {own} }} ]"
+            "default_permissions = {{ publish = foo }}
+            users = [
+                {{user: {user}, password: pwd}}
+                {{user: {user}-own, password: pwd, permissions = {{ subscribe = bar }}}}
+                {{nkey: {plain}}}
+                {{nkey: {own}, permissions = {{ subscribe = bar }}}}
+            ]"
         )
     };
-    let (global, account) = (["user", "other", U1, U2], ["accuser", "accother", u3, u4]);
     let o = options(&format!(
         "authorization {{ {} }}\naccounts {{ A {{ {} }} }}",
-        users(global),
-        users(account)
+        block("global", NKEYS[0], NKEYS[1]),
+        block("a", NKEYS[2], NKEYS[3]),
     ));
     assert_eq!((o.users.len(), o.nkeys.len()), (4, 4));
-    for [default, own, default_nkey, own_nkey] in [global, account] {
-        for name in [default, default_nkey] {
-            let p = permissions(&o, name);
-            assert_eq!((p.publish, p.subscribe), (allow(&["foo"]), None), "{name}");
-        }
-        for name in [own, own_nkey] {
-            let p = permissions(&o, name);
-            assert_eq!((p.publish, p.subscribe), (None, allow(&["bar"])), "{name}");
-        }
-    }
-}
-
-fn users_beside_accounts() {
-    let authorization =
-        format!("authorization {{ users [ {{ user: ivan, password: bar }}, {{ nkey: {U1} }} ] }}");
-    let accounts = format!(
-        "accounts {{ north {{ users [ {{ user: derek, password: foo }}, {{ nkey: {U2} }} ] }} }}"
-    );
-    for text in [format!("{authorization}\n{accounts}"), format!("{accounts}\n{authorization}")] {
-        let o = options(&text);
-        let account = |name: &str| {
-            let user = o.users.iter().find(|user| user.username == name).expect(name);
-            user.account.clone()
-        };
-        assert_eq!((o.users.len(), o.nkeys.len()), (2, 2), "{text}");
-        assert_eq!(account("derek").as_deref(), Some("north"));
-        assert_ne!(account("ivan").as_deref(), Some("north"));
-    }
-}
-
-fn credentials_that_exclude_each_other() {
-    let user = "accounts { ACC { users [ { user: user2, pass: pwd } ] } }";
-    let nkey = format!("accounts {{ ACC {{ users [ {{ nkey: {U1} }} ] }} }}");
-    let single = "authorization { user: user1, password: pwd }";
-    let token = "authorization { token: my_token }";
-    let named = "authorization { users [ { user: user2, pass: pwd } ] }";
-    let with_nkey = format!("authorization {{ users [ {{ nkey: {U1} }} ] }}");
-    for (one, other, error) in [
-        (named, user, "Duplicate user \"user2\" detected"),
-        (&with_nkey, &nkey, &format!("Duplicate nkey \"{U1}\" detected")),
-        (single, user, "Can not have a single user/pass"),
-        (single, &nkey, "Can not have a single user/pass"),
-        (token, user, "Can not have a token"),
-        (token, &nkey, "Can not have a token"),
+    let nkey = |key: &str| o.nkeys.iter().find(|user| user.nkey == key).expect("listed");
+    let named = |name: &str| &user(&o.users, name).permissions;
+    for (plain, own) in [
+        (named("global"), named("global-own")),
+        (named("a"), named("a-own")),
+        (&nkey(NKEYS[0]).permissions, &nkey(NKEYS[1]).permissions),
+        (&nkey(NKEYS[2]).permissions, &nkey(NKEYS[3]).permissions),
     ] {
-        refused(&format!("{one}\n{other}"), error);
-        refused(&format!("{other}\n{one}"), error);
-    }
-    refused(
-        "accounts { AUTH { users [ { user: auth, password: auth } ] }, FOO {} }
-        authorization { auth_callout {
-            issuer: ABJHLOVMPA4CI6R5KLNGOB4GSLNIY7IOUPAJC4YFNDLQVIOBYQGUWVLA
-            account: AUTH, auth_users: [auth], allowed_accounts: [BAR]
-        } }",
-        "auth_callout allowed account \"BAR\" not found in configured accounts",
-    );
-}
-
-fn proxies() {
-    let mut o = Options::default();
-    o.proxies = Some(strings(&[U1, "bad1", U2, "bad2"]));
-    let error = o.validate().expect_err("bad1").to_string();
-    assert_eq!(error, "proxy trusted key \"bad1\" is invalid");
-    o.proxies = Some(strings(&[U1, U2]));
-    o.validate().expect("both keys are public");
-    let keys = format!("proxies {{ trusted [ {{ key: {U1} }}, {{ key: {U2} }} ] }}");
-    assert_eq!(options(&keys).proxies, o.proxies);
-
-    let single = "authorization { user: user, password: pwd, proxy_required: true }";
-    let o = options(single);
-    assert_eq!((o.username.as_str(), &*o.password, o.proxy_required), ("user", "pwd", true));
-    let o = options(&format!("leafnodes {{ port: -1, {single} }}")).leafnode;
-    assert_eq!((o.username.as_str(), &*o.password, o.proxy_required), ("user", "pwd", true));
-    let nkey = format!("authorization {{ nkey: {U1}, proxy_required: true }}");
-    let o = options(&format!("leafnodes {{ port: -1, {nkey} }}")).leafnode;
-    assert_eq!((o.nkey.as_str(), o.proxy_required), (U1, true));
-
-    let users = "{ user: u1, password: p }, { user: u2, password: p, proxy_required: true }
-        { user: u3, password: p, proxy_required: false }";
-    let nkeys =
-        format!("{{ nkey: {U1}, proxy_required: true }}, {{ nkey: {U2}, proxy_required: false }}");
-    for o in [
-        options(&format!("authorization {{ users [ {users}, {nkeys} ] }}")),
-        options(&format!("accounts {{ A {{ users [ {users}, {nkeys} ] }} }}")),
-    ] {
-        let required: Vec<bool> = o.users.iter().map(|user| user.proxy_required).collect();
-        assert_eq!(required, [false, true, false]);
-        let required: Vec<bool> = o.nkeys.iter().map(|user| user.proxy_required).collect();
-        assert_eq!(required, [true, false]);
-    }
-    let o = options(&format!("leafnodes {{ port: -1, authorization {{ users [ {users} ] }} }}"));
-    let required: Vec<bool> = o.leafnode.users.iter().map(|user| user.proxy_required).collect();
-    assert_eq!(required, [false, true, false]);
-}
-
-fn default_sentinel() {
-    let mut o = options("default_sentinel: hello");
-    assert_eq!(&*o.default_sentinel, "hello");
-    let error = o.validate().expect_err("there is no operator").to_string();
-    assert_eq!(error, "default sentinel requires operators and accounts");
-}
-
-// --- TLS
-
-fn tls_blocks() {
-    let tls = |rest: &str| read(&format!("tls {{ {CERT_AND_KEY}, timeout: \"2s\", {rest} }}"));
-    let o = tls("").expect("a valid block");
-    assert_eq!((o.tls_timeout, o.auth_timeout), (Duration::from_secs(2), Duration::from_secs(3)));
-    let block = o.tls.expect("TLS");
-    assert!(block.cipher_suites.is_empty() && block.curve_preferences.is_empty());
-    assert!(!block.verify && block.min_version.is_empty());
-
-    let suites = [
-        "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
-        "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
-        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-    ];
-    let block = tls(&format!("cipher_suites: {suites:?}")).expect("secure").tls.expect("TLS");
-    assert_eq!(block.cipher_suites, suites);
-    let insecure = "cipher_suites: [TLS_RSA_WITH_RC4_128_SHA, TLS_RSA_WITH_3DES_EDE_CBC_SHA,
-        TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]";
-    let error = tls(insecure).expect_err("not allowed");
-    assert!(error.contains("insecure"), "{error}");
-    tls(&format!("allow_insecure_cipher_suites: true, {insecure}")).expect("allowed");
-
-    let block = tls("curve_preferences: [CurveP256]").expect("a curve").tls.expect("TLS");
-    assert_eq!(block.curve_preferences, ["CurveP256"]);
-    for (wrong, part) in [
-        ("cipher_suites: [BAD_CIPHER_SPEC]", "BAD_CIPHER_SPEC"),
-        ("cipher_suites: []", "cipher_suites"),
-        ("curve_preferences: [GARBAGE]", "GARBAGE"),
-        ("curve_preferences: []", "curve_preferences"),
-    ] {
-        let error = tls(wrong).expect_err(wrong);
-        assert!(error.contains(part), "{wrong}: {error}");
+        let plain = plain.as_deref().expect("the defaults");
+        assert_eq!(allowed(plain), [Some(vec!["foo"]), None]);
+        assert!(plain.subscribe.is_none());
+        let own = own.as_deref().expect("its own");
+        assert_eq!(allowed(own), [None, Some(vec!["bar"])]);
+        assert!(own.publish.is_none());
     }
 }
 
 fn pinned_certificates() {
+    let pins = [
+        "7f83b1657ff1fc53b92dc18148a1d65dfc2d4b1fa3d677284addd200126d9069",
+        "a8f407340dcc719864214b85ed96f98d16cbffa8f509d9fa4ca237b7bb3f9c32",
+    ];
     let tls = format!(
-        "tls {{ {CERT_AND_KEY}, verify: true, pinned_certs: [
-            \"7f83b1657ff1fc53b92dc18148a1d65dfc2d4b1fa3d677284addd200126d9069\"
-            \"a8f407340dcc719864214b85ed96f98d16cbffa8f509d9fa4ca237b7bb3f9c32\" ] }}"
+        "tls {{
+            cert_file: server.pem, key_file: key.pem, verify: true
+            pinned_certs: ['{}', '{}']
+        }}",
+        pins[0], pins[1]
     );
     let o = options(&format!(
         "{tls}
         cluster {{ port: -1, name: hub, {tls} }}
         leafnodes {{ port: -1, {tls} }}
-        gateway {{ name: A, port: -1, {tls} }}
+        gateway {{ port: -1, name: A, {tls} }}
         websocket {{ port: -1, {tls} }}
         mqtt {{ port: -1, {tls} }}"
     ));
-    for block in
-        [&o.tls, &o.cluster.tls, &o.leafnode.tls, &o.gateway.tls, &o.websocket.tls, &o.mqtt.tls]
-    {
-        assert_eq!(block.as_ref().expect("TLS").pinned_certs.len(), 2);
+    for (block, tls) in [
+        ("top", &o.tls),
+        ("cluster", &o.cluster.tls),
+        ("leafnodes", &o.leafnode.tls),
+        ("gateway", &o.gateway.tls),
+        ("websocket", &o.websocket.tls),
+        ("mqtt", &o.mqtt.tls),
+    ] {
+        let pinned = &tls.as_ref().expect(block).pinned_certs;
+        assert!(pinned.iter().eq(pins.iter()), "{block}: {pinned:?}");
     }
 }
-
-// --- routes, gateways, leaf nodes
 
 fn cluster_permissions() {
-    let cluster = |permissions: &str| {
-        let o = read(&format!("cluster {{ port: 1234, {permissions} }}"));
-        o.map(|o| o.cluster.permissions.expect("permissions"))
+    let text = |permissions: &str| {
+        format!(
+            "cluster {{
+                port: 1234
+                {permissions}
+                authorization {{
+                    user: ivan, password: pwd
+                    permissions {{ import {{ allow: foo }}, export {{ allow: bar }} }}
+                }}
+            }}"
+        )
     };
-    let user =
-        |permissions: &str| format!("authorization {{ user: ivan, password: pwd, {permissions} }}");
-    let old = user("permissions { import { allow: foo }, export { allow: bar } }");
-    let got = cluster(&old).expect("only a warning");
-    assert_eq!((got.import, got.export), (allow(&["foo"]), allow(&["bar"])));
-    let new = "permissions { import { allow: baz }, export { allow: bat } }";
-    let got = cluster(&format!("{new}, {old}")).expect("the cluster's own");
-    assert_eq!((got.import, got.export), (allow(&["baz"]), allow(&["bat"])));
+    let subjects = |text: &str| {
+        let permissions = options(text).cluster.permissions.expect("permissions");
+        [permissions.import, permissions.export].map(|side| side.expect("a side").allow)
+    };
+    let list = |subject: &str| Some(vec![subject.to_owned()]);
+    assert_eq!(subjects(&text("")), [list("foo"), list("bar")]);
+    let own = "permissions { import { allow: baz }, export { allow: bat } }";
+    assert_eq!(subjects(&text(own)), [list("baz"), list("bat")]);
 
-    let mut wrong = strings(&["permissions: foo", "permissions { unknown_field: foo }"]);
+    let not_a_map = "Expected permissions to be a map/struct, got foo";
+    let unknown = "Unknown field \"unknown_field\" parsing permissions";
+    let mut wrong = vec![
+        ("permissions: foo".to_owned(), not_a_map),
+        ("permissions { unknown_field: foo }".to_owned(), unknown),
+    ];
+    let not_subjects = "Expected subject permissions to be a subject, or array of subjects";
     for side in ["import", "export"] {
-        for value in
-            [": [1, 2, 3]", "{ unknown_field: foo }", "{ allow { x: y } }", "{ deny { x: y } }"]
-        {
-            wrong.push(format!("permissions {{ {side} {value} }}"));
+        for (inner, error) in [
+            // A bracket after a number does not end a list.
+            (": [1, 2, 3]", "Expected an array value terminator"),
+            (": [1, 2, 3 ]", "cannot be cast to string"),
+            (" { unknown_field: foo }", "Unknown field name \"unknown_field\""),
+            (" { allow { x: y } }", not_subjects),
+            (" { deny { x: y } }", not_subjects),
+        ] {
+            wrong.push((format!("permissions {{ {side}{inner} }}"), error));
         }
     }
-    for permissions in &wrong {
-        assert!(cluster(permissions).is_err(), "{permissions}");
-        assert!(cluster(&user(permissions)).is_err(), "{permissions}");
+    for (permissions, error) in &wrong {
+        refused_in(&[], &format!("cluster {{ port: 1234\n{permissions} }}"), error);
+        let block = format!("authorization {{ user: ivan, password: pwd\n{permissions} }}");
+        refused_in(&[], &format!("cluster {{ port: 1234\n{block} }}"), error);
     }
 }
 
-fn compression_that_is_the_same() {
-    let of = |mode: &str, millis: &[u64]| CompressionOptions {
-        mode: mode.to_owned(),
-        rtt_thresholds: millis.iter().copied().map(Duration::from_millis).collect(),
+fn latency_of_services() {
+    let text = |latency: &str| {
+        format!(
+            "system_account = nats.io
+            accounts {{ nats.io {{ exports [{{ service: nats.add, latency: {latency} }}] }} }}"
+        )
     };
-    let auto = |millis: &[u64]| of("s2_auto", millis);
-    let defaults = &[10, 50, 100];
-    for (one, other, equal) in [
-        (of("", &[]), of("", &[]), true),
-        (of("s2_fast", &[]), of("s2_best", &[]), false),
-        (of("s2_best", &[]), of("s2_best", &[]), true),
-        (auto(defaults), auto(&[]), true),
-        (auto(&[5, 10]), auto(&[5, 10]), true),
-        (auto(&[5, 10]), auto(&[15, 30]), false),
-        (auto(&[]), auto(&[15, 30]), false),
-        (auto(&[]), auto(&[]), true),
-        (of("s2_best", &[1]), of("s2_best", &[]), true),
+    for (latency, sampling) in [
+        ("{ sampling: 100%, subject: latency.tracking.add }", 100),
+        ("{ sampling: 33%, subject: latency.tracking.add }", 33),
+        ("{ sampling: 87, subject: latency.tracking.add }", 87),
+        ("latency.tracking.add", 100),
     ] {
-        assert_eq!(one == other, equal, "{one:?} {other:?}");
-        assert_eq!(other == one, equal, "{other:?} {one:?}");
+        let o = options(&text(latency));
+        assert_eq!((o.accounts.len(), o.accounts[0].exports.len()), (1, 1), "{latency}");
+        let export = &o.accounts[0].exports[0];
+        assert_eq!(export.subject, "nats.add");
+        let ExportKind::Service { latency: got, .. } = &export.kind else {
+            panic!("{latency}: {export:?}")
+        };
+        let want = ServiceLatency { sampling, subject: "latency.tracking.add".to_owned() };
+        assert_eq!(got.as_ref(), Some(&want), "{latency}");
     }
-}
-
-fn urls(list: &[Url]) -> Vec<String> {
-    list.iter().map(Url::with_secrets).collect()
+    refused_in(&[], &text("{ sampling: 87 }"), "subject");
 }
 
 fn gateways() {
-    let o = options(&format!(
-        "gateway {{
-            name: A, listen: \"127.0.0.1:4444\", host: \"127.0.0.1\", port: 4444
+    let o = options(
+        "gateway {
+            name: A
+            listen: '127.0.0.1:4444', host: '127.0.0.1', port: 4444
             reject_unknown_cluster: true
-            authorization {{ user: ivan, password: pwd, timeout: 2.0 }}
-            tls {{ {CERT_AND_KEY}, timeout: 3.0 }}
-            advertise: \"me:1\", connect_retries: 10, connect_backoff: true
+            authorization { user: ivan, password: pwd, timeout: 2.0 }
+            tls { cert_file: server.pem, key_file: key.pem, timeout: 3.0 }
+            advertise: 'me:1'
+            connect_retries: 10
+            connect_backoff: true
             gateways: [
-                {{ name: B, urls: [\"nats://user1:pwd1@host2:5222\",
-                    \"nats://user1:pwd1@host3:6222\"] }}
-                {{ name: C, url: \"nats://host4:7222\" }}
+                {name: B, urls: ['nats://user1:pwd1@host2:5222', 'nats://user1:pwd1@host3:6222']}
+                {name: C, url: 'nats://host4:7222'}
             ]
-        }}"
-    ))
-    .gateway;
-    assert_eq!((o.name.as_str(), o.host.as_str(), o.port), ("A", "127.0.0.1", 4444));
-    assert_eq!((o.username.as_str(), &*o.password), ("ivan", "pwd"));
-    assert_eq!((o.auth_timeout, o.tls_timeout), (Duration::from_secs(2), Duration::from_secs(3)));
-    assert_eq!((o.advertise.as_str(), o.connect_retries), ("me:1", 10));
-    assert!(o.connect_backoff && o.reject_unknown && o.tls.is_some());
-    let remotes: Vec<_> =
-        o.gateways.iter().map(|remote| (remote.name.as_str(), urls(&remote.urls))).collect();
-    let b = strings(&["nats://user1:pwd1@host2:5222", "nats://user1:pwd1@host3:6222"]);
-    assert_eq!(remotes, [("B", b), ("C", strings(&["nats://host4:7222"]))]);
-}
-
-fn wrong_gateways() {
-    refused("gateway: bad_type", "Expected gateway to be a map");
-    for (inner, part) in [
-        ("listen: \"bad::address\"", "parse address"),
-        ("authorization { users {} }", "be an array"),
-        ("reject_unknown_cluster: true, unknown_field: 1", "unknown field"),
-        (
-            "authorization { users [ { user: a, password: b }, { user: c, password: d } ] }",
-            "does not allow multiple users",
-        ),
-        ("tls { cert_file: 123 }", "to be filename"),
-        ("tls { cert_file: \"/none.pem\", key_file: \"/key.pem\" }", "certificate/key pair"),
-        ("tls { cert_file: \"/cert.pem\", key_file: \"/none.pem\" }", "certificate/key pair"),
-        ("tls { cert_file: \"/cert.pem\" }", "missing 'key_file' in TLS configuration"),
-        ("tls { key_file: \"/key.pem\" }", "missing 'cert_file' in TLS configuration"),
-        ("gateways { name: B }", "Expected gateways field to be an array"),
-        ("gateways [ g1, g2 ]", "Expected gateway entry to be a map"),
-        ("gateways [ { name: B, url: \"nats://wrong url\" } ]", "error parsing gateway url"),
-        (
-            "gateways [ { name: B, urls: [\"nats://wrong url\", \"nats://host:5222\"] } ]",
-            "error parsing gateway url",
-        ),
-        ("gateways [ { name: B, tls { cert_file: 123 } } ]", "to be filename"),
-        ("gateways [ { name: B, unknown_field: 1 } ]", "unknown field"),
-    ] {
-        refused(&format!("gateway {{ name: A, port: -1, {inner} }}"), part);
-    }
-}
-
-fn leafnode_listener() {
-    let o = options(&format!(
-        "leafnodes {{
-            listen: \"127.0.0.1:3333\", host: \"127.0.0.1\", port: 3333, advertise: \"me:22\"
-            authorization {{ user: derek, password: \"s3cr3t!\", timeout: 2.2 }}
-            tls {{ {CERT_AND_KEY}, timeout: 3.3 }}
-        }}"
-    ))
-    .leafnode;
-    assert_eq!((o.host.as_str(), o.port, o.advertise.as_str()), ("127.0.0.1", 3333, "me:22"));
-    assert_eq!((o.username.as_str(), &*o.password), ("derek", "s3cr3t!"));
-    assert_eq!(o.auth_timeout, Duration::from_millis(2200));
-    assert_eq!(o.tls_timeout, Duration::from_millis(3300));
-    assert!(o.tls.is_some() && o.remotes.is_empty());
-}
-
-fn names_of_remotes() {
-    let url =
-        |user: &str| Url::parse(&format!("nats://{user}:secretpwd@127.0.0.1:7222")).expect("a URL");
-    let seed = "SUACJN3OSKWWPQXME4JUNFJ3PARXPO657GGNWNU7PK7G3AUQQYHLW26XH4";
-    let remote = |account: &str, credentials: &str, nkey: &str| RemoteLeaf {
-        urls: vec![url("user1"), url("user2")],
-        local_account: account.to_owned(),
-        credentials: credentials.to_owned(),
-        nkey: nkey.into(),
-        ..RemoteLeaf::default()
+        }",
+    );
+    let g = o.gateway;
+    assert_eq!((g.name.as_str(), g.host.as_str(), g.port), ("A", "127.0.0.1", 4444));
+    assert_eq!((g.username.as_str(), &*g.password, g.auth_timeout), ("ivan", "pwd", secs(2)));
+    assert_eq!((g.advertise.as_str(), g.connect_retries), ("me:1", 10));
+    assert!(g.connect_backoff && g.reject_unknown && g.tls.is_some());
+    assert_eq!(g.tls_timeout, secs(3));
+    let remote = |name: &str, urls: &[&str]| RemoteGateway {
+        name: name.to_owned(),
+        urls: urls.iter().map(|url| Url::parse(url).expect("a URL")).collect(),
+        ..RemoteGateway::default()
     };
-    let open = "urls=[\"nats://user1:secretpwd@127.0.0.1:7222\" \
-                \"nats://user2:secretpwd@127.0.0.1:7222\"]";
-    let masked = "urls=[\"nats://user1:xxxxx@127.0.0.1:7222\" \
-                  \"nats://user2:xxxxx@127.0.0.1:7222\"]";
-    let file = ", credentials=\"credsfile\"";
-    let shown = format!(", nkey=\"{seed}\"");
-    let hidden = ", nkey=\"[REDACTED]\"";
-    for (remote, account, tail, safe_tail) in [
-        (remote("", "", ""), "$G", "", ""),
-        (remote("A", "", ""), "A", "", ""),
-        (remote("", "credsfile", ""), "$G", file, file),
-        (remote("", "", seed), "$G", shown.as_str(), hidden),
-        (remote("A", "credsfile", ""), "A", file, file),
-        (remote("A", "", seed), "A", shown.as_str(), hidden),
-    ] {
-        assert_eq!(remote.describe(false), format!("{open}, account=\"{account}\"{tail}"));
-        assert_eq!(remote.describe(true), format!("{masked}, account=\"{account}\"{safe_tail}"));
-    }
-    let forged = remote("A\", credentials=\"creds", "", "");
-    assert_ne!(remote("A", "creds", "").describe(false), forged.describe(false));
+    let b = remote("B", &["nats://user1:pwd1@host2:5222", "nats://user1:pwd1@host3:6222"]);
+    assert_eq!(g.gateways, [b, remote("C", &["nats://host4:7222"])]);
 }
 
-fn paths_with_variables() {
-    let expanded = |home: &str, path: &str| {
-        let text = format!(
-            "leafnodes {{ remotes [ {{ url: \"nats-leaf://127.0.0.1:2222\", credentials: \
-             \"{path}\" }} ] }}"
-        );
-        read_with(&[("HOME", home)], &text).map(|o| o.leafnode.remotes[0].credentials.clone())
+fn a_listener_for_leaf_nodes() {
+    let o = options(
+        "leafnodes {
+            listen: '127.0.0.1:3333', host: '127.0.0.1', port: 3333
+            advertise: 'me:22'
+            authorization { user: derek, password: 's3cr3t!', timeout: 2.2 }
+            tls { cert_file: server.pem, key_file: key.pem, timeout: 3.3 }
+        }",
+    );
+    let leaf = o.leafnode;
+    assert_eq!((leaf.host.as_str(), leaf.port), ("127.0.0.1", 3333));
+    assert_eq!((leaf.username.as_str(), &*leaf.password), ("derek", "s3cr3t!"));
+    assert_eq!(leaf.auth_timeout, Duration::from_millis(2200));
+    assert_eq!((leaf.advertise.as_str(), leaf.tls_timeout), ("me:22", Duration::from_millis(3300)));
+    assert!(leaf.tls.is_some() && leaf.remotes.is_empty() && leaf.users.is_empty());
+}
+
+/// A credentials file is the path that is expanded.
+fn paths_expand() {
+    let text = |path: &str| {
+        format!("leafnodes {{ remotes [{{ url: 'nats://h:1', credentials: '{path}' }}] }}")
     };
     for (path, home, want) in [
         ("/foo/bar", "/fizz/buzz", "/foo/bar"),
@@ -520,134 +347,197 @@ fn paths_with_variables() {
         ("~/fizz", "/foo/bar", "/foo/bar/fizz"),
         ("$HOME/fizz", "/foo/bar", "/foo/bar/fizz"),
     ] {
-        assert_eq!(expanded(home, path).as_deref(), Ok(want), "{path}");
+        let o = read_in(&[("HOME", home)], &text(path)).expect(path);
+        assert_eq!(o.leafnode.remotes[0].credentials, want, "{path}");
     }
-    expanded("", "~/fizz").expect_err("there is no home");
+    refused_in(&[], &text("~/fizz"), "failed to get home dir");
+    refused_in(&[("HOME", "")], &text("~/fizz"), "failed to get home dir");
 }
 
-// --- accounts
+fn a_proxy_is_required() {
+    let single = "user: user, password: pwd, proxy_required: true";
+    let o = options(&format!("authorization {{ {single} }}"));
+    assert_eq!((o.username.as_str(), &*o.password, o.proxy_required), ("user", "pwd", true));
+    let o = options(&format!("leafnodes {{ port: -1, authorization {{ {single} }} }}")).leafnode;
+    assert_eq!((o.username.as_str(), &*o.password, o.proxy_required), ("user", "pwd", true));
+    let nkey = format!("nkey: {}, proxy_required: true", NKEYS[0]);
+    let o = options(&format!("leafnodes {{ port: -1, authorization {{ {nkey} }} }}")).leafnode;
+    assert_eq!((o.nkey.as_str(), o.proxy_required), (NKEYS[0], true));
 
-fn service_latency() {
-    let latency = |value: &str| {
-        let text = format!(
-            "system_account: nats.io
-            accounts {{ nats.io {{ exports [ {{ service: nats.add, latency: {value} }} ] }} }}"
-        );
-        read(&text).map(|o| match o.accounts.as_slice() {
-            [account] => match account.exports.as_slice() {
-                [export] if export.subject == "nats.add" => match &export.kind {
-                    ExportKind::Service { latency, .. } => latency.clone(),
-                    ExportKind::Stream => panic!("{value}: no service"),
-                },
-                exports => panic!("{value}: {exports:?}"),
-            },
-            accounts => panic!("{value}: {accounts:?}"),
-        })
+    let users = "{user: user1, password: pwd1}
+        {user: user2, password: pwd2, proxy_required: true}
+        {user: user3, password: pwd3, proxy_required: false}";
+    let nkeys = format!(
+        "{{nkey: {}, proxy_required: true}}, {{nkey: {}, proxy_required: false}}",
+        NKEYS[0], NKEYS[1]
+    );
+    let check = |users: &[User]| {
+        assert_eq!(users.len(), 3);
+        for (name, want) in [("user1", false), ("user2", true), ("user3", false)] {
+            assert_eq!(user(users, name).proxy_required, want, "{name}");
+        }
     };
-    for (value, sampling) in [
-        ("{ sampling: 100%, subject: latency.tracking.add }", 100),
-        ("{ sampling: 33%, subject: latency.tracking.add }", 33),
-        ("{ sampling: 87, subject: latency.tracking.add }", 87),
-        ("latency.tracking.add", 100),
-    ] {
-        let want = ServiceLatency { sampling, subject: "latency.tracking.add".to_owned() };
-        assert_eq!(latency(value), Ok(Some(want)), "{value}");
+    for open in ["authorization {", "accounts { A {"] {
+        let close = if open.starts_with("acc") { "} }" } else { "}" };
+        let o = options(&format!(
+            "{open} users: [ {users}
+{nkeys} ] {close}"
+        ));
+        check(&o.users);
+        assert_eq!(o.nkeys.len(), 2);
+        for user in &o.nkeys {
+            assert_eq!(user.proxy_required, user.nkey == NKEYS[0]);
+        }
     }
-    latency("{ sampling: 87 }").expect_err("there is no subject");
+    let o = options(&format!("leafnodes {{ port: -1, authorization {{ users: [ {users} ] }} }}"));
+    check(&o.leafnode.users);
 }
 
-// --- variables
+fn a_sentinel() {
+    assert_eq!(&*options("default_sentinel: hello").default_sentinel, "hello");
+    assert!(options("").default_sentinel.is_empty());
+}
+
+fn trusted_proxies() {
+    let block = |keys: &[&str]| {
+        let keys: String = keys.iter().map(|key| format!("{{ key: {key} }}\n")).collect();
+        options(&format!("proxies {{ trusted: [\n{keys}] }}"))
+    };
+    let mut o = block(&[NKEYS[0], NKEYS[1]]);
+    assert!(o.validate().is_ok());
+    assert_eq!(o.proxies, Some(vec![NKEYS[0].to_owned(), NKEYS[1].to_owned()]));
+    let proxies = [NKEYS[0], "bad1", NKEYS[1], "bad2"].map(str::to_owned);
+    o.proxies = Some(proxies.into());
+    let error = o.validate().expect_err("no key").to_string();
+    assert_eq!(error, "proxy trusted key \"bad1\" is invalid");
+}
+
+/// Thresholds count as they are after the defaults are in.
+fn compression() {
+    let of = |block: &str| {
+        let mut o = options(&format!("cluster {{ port: -1, name: c, compression: {block} }}"));
+        o.validate().unwrap_or_else(|e| panic!("{block}: {e}"));
+        o.cluster.compression
+    };
+    let auto = |thresholds: &str| format!("{{ mode: s2_auto, rtt_thresholds: [{thresholds}] }}");
+    let (bare, defaults) = ("s2_auto".to_owned(), auto("10ms, 50ms, 100ms"));
+    let (near, far) = (auto("5ms, 10ms"), auto("15ms, 30ms"));
+    for (a, b, same) in [
+        (&"s2_fast".to_owned(), &"s2_best".to_owned(), false),
+        (&"s2_best".to_owned(), &"{ mode: s2_best }".to_owned(), true),
+        (&defaults, &bare, true),
+        (&near, &near, true),
+        (&near, &far, false),
+        (&bare, &far, false),
+        (&auto(""), &auto(""), true),
+        (&auto(""), &bare, true),
+        (&bare, &bare, true),
+    ] {
+        assert_eq!(of(a) == of(b), same, "{a} and {b}");
+        assert_eq!(of(b) == of(a), same, "{b} and {a}");
+    }
+}
+
+fn names_of_remotes() {
+    let urls = ["nats://user1:secretpwd@127.0.0.1:7222", "nats://user2:secretpwd@127.0.0.1:7222"];
+    let seed = "SUACJN3OSKWWPQXME4JUNFJ3PARXPO657GGNWNU7PK7G3AUQQYHLW26XH4";
+    let remote = |account: &str, credentials: &str, nkey: &str| RemoteLeaf {
+        urls: urls.iter().map(|url| Url::parse(url).expect("a URL")).collect(),
+        local_account: account.to_owned(),
+        credentials: credentials.to_owned(),
+        nkey: nkey.to_owned().into(),
+        ..RemoteLeaf::default()
+    };
+    let redacted_nkey = ", nkey=\"[REDACTED]\"";
+    let nkey = format!(", nkey=\"{seed}\"");
+    let file = ", credentials=\"credsfile\"";
+    for (remote, account, tail, redacted) in [
+        (remote("", "", ""), "$G", "", ""),
+        (remote("A", "", ""), "A", "", ""),
+        (remote("", "credsfile", ""), "$G", file, file),
+        (remote("", "", seed), "$G", nkey.as_str(), redacted_nkey),
+        (remote("A", "credsfile", ""), "A", file, file),
+        (remote("A", "", seed), "A", nkey.as_str(), redacted_nkey),
+    ] {
+        let name = |password: &str, tail: &str| {
+            let [a, b] = urls.map(|url| url.replace("secretpwd", password));
+            format!("urls=[\"{a}\" \"{b}\"], account=\"{account}\"{tail}")
+        };
+        assert_eq!(remote.describe(false), name("secretpwd", tail));
+        assert_eq!(remote.describe(true), name("xxxxx", redacted));
+    }
+    // What is quoted cannot be taken for another field.
+    let forged = remote("A\", credentials=\"creds", "", "");
+    assert_ne!(remote("A", "creds", "").describe(false), forged.describe(false));
+}
+
+fn users_of_blocks_that_contradict() {
+    let account = |user: &str| format!("accounts = {{ ACC {{ users = [ {user} ] }} }}");
+    let named = "{user: user2, pass: pwd}";
+    let nkey = format!("{{nkey: {}}}", NKEYS[0]);
+    for (authorization, user, error) in [
+        ("users = [ {user: user2, pass: pwd} ]", named, "Duplicate user \"user2\" detected".into()),
+        (
+            format!("users = [ {nkey} ]").as_str(),
+            nkey.as_str(),
+            format!("Duplicate nkey \"{}\" detected", NKEYS[0]),
+        ),
+        ("user: user1, password: pwd", named, "Can not have a single user/pass".into()),
+        ("user: user1, password: pwd", nkey.as_str(), "Can not have a single user/pass".into()),
+        ("token: my_token", named, "Can not have a token".into()),
+        ("token: my_token", nkey.as_str(), "Can not have a token".into()),
+    ] {
+        // The order of the blocks makes no difference.
+        let authorization = format!("authorization = {{ {authorization} }}");
+        refused_in(&[], &format!("{authorization}\n{}", account(user)), &error);
+        refused_in(&[], &format!("{}\n{authorization}", account(user)), &error);
+    }
+    refused_in(
+        &[],
+        "accounts { AUTH { users = [ {user: auth, password: auth} ] }, FOO {} }
+        authorization { auth_callout {
+            issuer: ABJHLOVMPA4CI6R5KLNGOB4GSLNIY7IOUPAJC4YFNDLQVIOBYQGUWVLA
+            account: AUTH, auth_users: [ auth ], allowed_accounts: [ BAR ]
+        } }",
+        "auth_callout allowed account \"BAR\" not found in configured accounts",
+    );
+}
 
 fn variables() {
-    let chain = "B: $A\nC: $B\nport: $C";
-    assert_eq!(options(&format!("A: 7890\n{chain}")).port, 7890);
-    let o = read_with(&[("NATS_PORT", "7890")], &format!("A: $NATS_PORT\n{chain}"));
-    assert_eq!(o.expect("found in the environment").port, 7890);
-    refused("A: $A", "variable reference for 'A' on line 1 can not be found");
+    assert_eq!(options("A: 7890\nB: $A\nC: $B\nport: $C").port, 7890);
+    let o = read_in(&[("PORT_OF_TEST", "7890")], "A: $PORT_OF_TEST\nB: $A\nC: $B\nport: $C");
+    assert_eq!(o.expect("valid").port, 7890);
+    refused_in(&[], "A: $A", "variable reference for 'A' on line 1 can not be found");
 }
 
 fn environment_variables() {
-    let fails = |vars: &[(&str, &str)], text: &str, part: &str| {
-        let error = read_with(vars, text).expect_err(text);
-        assert!(error.contains(part), "{text}: {error}");
+    refused_in(
+        &[("PORT_OF_TEST", "$P")],
+        "P: 8080\nport: $PORT_OF_TEST",
+        "variable reference for 'P' on line 1 can not be found",
+    );
+    let chain = [("ENV_A", "$ENV_B"), ("ENV_B", "$ENV_C"), ("ENV_C", "7890")];
+    assert_eq!(read_in(&chain, "port: $ENV_A").expect("valid").port, 7890);
+}
+
+fn environment_cycles() {
+    refused_in(&[("ENV_A", "$ENV_A")], "TEST: $ENV_A", "variable reference cycle");
+    let circle = [("ENV_A", "$ENV_B"), ("ENV_B", "$ENV_C"), ("ENV_C", "$ENV_A")];
+    refused_in(&circle, "TEST: $ENV_A", "variable reference cycle");
+}
+
+fn environment_and_includes() {
+    refused_in(
+        &[("ENV_A", "include x")],
+        "TEST: $ENV_A",
+        "Expected a top-level value to end with a new line, comment or EOF",
+    );
+    let env = env(&[("ENV_A", "$ENV_B"), ("ENV_B", "7890")]);
+    let write = |name, text: &str| {
+        env.fs().write(Path::new(name), text.as_bytes(), 0).expect("in memory");
     };
-    // The environment sees nothing of the file.
-    let part = "variable reference for 'P' on line 1 can not be found";
-    fails(&[("NATS_PORT", "$P")], "P: 8080\nport: $NATS_PORT", part);
-    let chain = [("A_", "$B_"), ("B_", "$C_"), ("C_", "7890")];
-    assert_eq!(read_with(&chain, "port: $A_").expect("found").port, 7890);
-    let cycle = "variable reference cycle";
-    fails(&[("A_", "$A_")], "TEST: $A_", cycle);
-    fails(&[("A_", "$B_"), ("B_", "$C_"), ("C_", "$A_")], "TEST: $A_", cycle);
-    let part = "Expected a top-level value to end with a new line, comment or EOF";
-    fails(&[("A_", "include x")], "TEST: $A_", part);
-
-    let env = env(&chain);
-    file(&env, "/included.conf", "TEST_PORT: $A_\n");
-    file(&env, "/main.conf", "include \"./included.conf\"\nport: $TEST_PORT\n");
-    assert_eq!(load(&env, "/main.conf").expect("valid").0.port, 7890);
-}
-
-// --- the command line
-
-fn run(args: &[&str]) -> Result<Command, String> {
-    let env = env(&[]);
-    let tls = format!("listen: 127.0.0.1:4443\ntls {{ {CERT_AND_KEY}, timeout: \"2s\" }}");
-    file(&env, "/tls.conf", &tls);
-    file(&env, "/test.conf", "port: 4242, trace: true");
-    let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
-    parse_args(&env, &args).map_err(|e| e.stderr)
-}
-
-fn runs(args: &[&str]) -> Options {
-    match run(args) {
-        Ok(Command::Run { options, .. }) => *options,
-        other => panic!("{args:?}: {other:?}"),
-    }
-}
-
-fn command_lines() {
-    for version in [["-v"], ["version"]] {
-        assert!(matches!(run(&version), Ok(Command::PrintVersion)), "{version:?}");
-    }
-    for help in [["-h"], ["help"]] {
-        assert!(matches!(run(&help), Ok(Command::PrintHelp)), "{help:?}");
-    }
-    assert!(matches!(run(&["-help_tls"]), Ok(Command::PrintTlsHelp)));
-    assert_eq!(runs(&[]).config_file, "");
-    assert_eq!(runs(&["-c", ""]).config_file, "");
-    assert_eq!(runs(&["-p", "1234"]).port, 1234);
-    assert!(runs(&["-c", "/test.conf"]).trace);
-    let o = runs(&["-c", "/test.conf", "-DV"]);
-    assert!(o.debug && o.trace && !runs(&["-c", "/test.conf", "-V=false"]).trace);
-    let o = runs(&["-c", "/test.conf", "-DV=false"]);
-    assert!(!o.debug && !o.trace);
-
-    let o = runs(&["-cluster", "nats://127.0.0.1:6222", "-routes", "nats://127.0.0.1:6223"]);
-    assert_eq!(o.cluster.listen_str, "nats://127.0.0.1:6222");
-    assert_eq!(o.routes_str, "nats://127.0.0.1:6223");
-    assert_eq!(urls(&o.routes), ["nats://127.0.0.1:6223"]);
-
-    assert!(runs(&["-c", "/tls.conf", "-tls=false"]).tls.is_none());
-    let files = ["-tlscert", "/cert.pem", "-tlskey", "/key.pem"];
-    let o = runs(&[&["-c", "/tls.conf", "-tlsverify"][..], &files].concat());
-    assert!(o.tls.expect("TLS").verify);
-    let tls = runs(&[&["-tls"][..], &files].concat()).tls.expect("TLS");
-    assert!(tls.cipher_suites.is_empty() && !tls.verify);
-
-    for (args, part) in [
-        (&["foo"][..], "command"),
-        (&["-xxx", "foo"], "flag"),
-        (&["-c", "xxx.cfg"], "file"),
-        (&["-sl", "quit=pid=foo"], "signal"),
-        (&["-sl", "quit=pid"], "pid"),
-        (&["-routes", "nats://127.0.0.1:6223"], "solicited routes"),
-        (&["-c", "/tls.conf", "-tlsverify"], "valid"),
-        (&["-tls"], "valid"),
-        (&["-tls", "-tlscert", "/cert.pem"], "valid"),
-        (&["-tls", "-tlscert", "/cert.pem", "-tlskey", "/notfound.pem"], "file"),
-    ] {
-        let error = run(args).expect_err(part);
-        assert!(error.contains(part), "{args:?}: {error}");
-    }
+    write("/included.conf", "TEST_PORT: $ENV_A");
+    write("/main.conf", "include './included.conf'\nport: $TEST_PORT");
+    let (o, _) = load(&env, "/main.conf").expect("valid");
+    assert_eq!(o.port, 7890);
 }

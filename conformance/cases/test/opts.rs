@@ -1,4 +1,4 @@
-//! What a configuration file says is what clients are told.
+//! A server runs with what its file says.
 
 use serde_json::json;
 
@@ -7,26 +7,33 @@ use crate::kit::tls::{Authority, TlsClient};
 
 crate::cases! {
     "test/opts_test.go",
-    wire the_largest_payload_is_announced => ["TestServerConfig"],
-    wire required_tls_is_announced => ["TestTLSConfig"],
+    wire the_largest_payload => ["TestServerConfig"],
+    wire tls_is_required => ["TestTLSConfig"],
 }
 
-async fn the_largest_payload_is_announced(cx: Cx) {
+async fn the_largest_payload(cx: Cx) {
+    crate::exercises!("config_keys", "top|max_payload");
     let server = cx.server("max_payload: 2222").await;
-    assert_eq!(server.raw().await.info().await["max_payload"], 2222);
+    server.allow_errors("maximum payload exceeded");
+    let mut c = server.raw_connected().await;
+    assert_eq!(c.last_info()["max_payload"], 2222);
+    c.send(format!("PUB foo 2222\r\n{}\r\n", "x".repeat(2222))).await;
+    c.flush().await;
+    c.send("PUB foo 2223\r\n").await;
+    c.expect_err("Maximum Payload Violation").await;
 }
 
-async fn required_tls_is_announced(cx: Cx) {
-    let identity = Authority::new(cx.dir(), "ca").issue(&["127.0.0.1"]);
-    let config = format!(
-        "tls {{ cert_file: {:?}, key_file: {:?}, timeout: 2 }}
-        authorization {{ user: derek, password: monkey, timeout: 1 }}",
-        identity.cert, identity.key
-    );
-    let server = cx.server(&config).await;
+async fn tls_is_required(cx: Cx) {
+    let identity = Authority::new(cx.dir(), "ca").issue(&["localhost"]);
+    let (cert, key) = (identity.cert.display(), identity.key.display());
+    let server = cx
+        .server(&format!(
+            "tls {{ cert_file: '{cert}', key_file: '{key}', timeout: 2 }}
+            authorization {{ user: derek, password: foo, timeout: 1 }}"
+        ))
+        .await;
     let mut c = server.raw_tls(&TlsClient::new()).await;
-    let info = c.last_info();
-    assert_eq!((&info["tls_required"], &info["auth_required"]), (&json!(true), &json!(true)));
-    c.connect(json!({"verbose": false, "user": "derek", "pass": "monkey"})).await;
+    assert_eq!(c.last_info()["tls_required"], true);
+    c.connect(json!({"verbose": false, "user": "derek", "pass": "foo"})).await;
     c.flush().await;
 }

@@ -67,6 +67,13 @@ impl File for MemFile {
         Ok(())
     }
 
+    fn append_vectored(&self, parts: &[&[u8]]) -> io::Result<()> {
+        self.writable()?;
+        let mut content = self.content.lock();
+        parts.iter().for_each(|part| content.extend_from_slice(part));
+        Ok(())
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.content.lock().len() as u64)
     }
@@ -78,6 +85,10 @@ impl File for MemFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -152,8 +163,27 @@ impl Fs for MemFs {
         self.0.lock().remove(path).map(|_| ()).ok_or_else(not_found)
     }
 
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        let mut nodes = self.0.lock();
+        match nodes.get(path) {
+            Some(Node::Dir) if nodes.keys().any(|p| p.parent() == Some(path)) => {
+                Err(io::Error::from(io::ErrorKind::DirectoryNotEmpty))
+            }
+            Some(Node::Dir) => {
+                nodes.remove(path);
+                Ok(())
+            }
+            Some(Node::File(_)) => Err(io::Error::from(io::ErrorKind::NotADirectory)),
+            None => Err(not_found()),
+        }
+    }
+
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.0.lock().retain(|p, _| !p.starts_with(path));
+        let mut nodes = self.0.lock();
+        if !nodes.contains_key(path) {
+            return Err(not_found());
+        }
+        nodes.retain(|p, _| !p.starts_with(path));
         Ok(())
     }
 

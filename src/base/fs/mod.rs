@@ -1,9 +1,12 @@
-//! The file system: a small synchronous interface with an operating system and an in-memory
-//! implementation. Callers on network threads go through [`crate::base::tasks::TaskScope::blocking`].
+//! The file system: a small synchronous interface with an operating system and two in-memory
+//! implementations, one plain and one that fails as disks do. Callers on network threads go
+//! through [`crate::base::tasks::TaskScope::blocking`].
 
+mod crash;
 mod mem;
 mod os;
 
+pub use crash::{CrashFs, Fault};
 pub use mem::MemFs;
 pub use os::OsFs;
 
@@ -47,12 +50,16 @@ pub trait File: Send + Sync + Debug {
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()>;
     /// Writes all of `buf` at the end.
     fn append(&self, buf: &[u8]) -> io::Result<()>;
+    /// Writes all of `parts` at the end, one after the other, in as few system calls as it takes.
+    fn append_vectored(&self, parts: &[&[u8]]) -> io::Result<()>;
     /// Length in bytes.
     fn len(&self) -> io::Result<u64>;
     /// Cuts or extends.
     fn set_len(&self, len: u64) -> io::Result<()>;
-    /// Makes the content durable.
+    /// Makes content and length durable; not the file's name, see [`Fs::sync_dir`].
     fn sync_data(&self) -> io::Result<()>;
+    /// [`File::sync_data`], with times and permissions.
+    fn sync_all(&self) -> io::Result<()>;
     /// Whether it holds nothing.
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
@@ -65,14 +72,16 @@ pub trait Fs: Send + Sync + Debug {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn File>>;
     /// Looks a path up.
     fn metadata(&self, path: &Path) -> io::Result<Metadata>;
-    /// Names in a directory, sorted.
+    /// The paths of all that a directory holds, files and directories, sorted by name.
     fn read_dir(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
-    /// Makes a directory and its parents.
+    /// Makes a directory and its parents; none of them is durable by that.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
-    /// Renames, replacing the target.
+    /// Renames a file or a directory. A file replaces a file, a directory an empty directory.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Removes an empty directory.
+    fn remove_dir(&self, path: &Path) -> io::Result<()>;
     /// Removes a directory with all it holds.
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a directory durable.
@@ -82,11 +91,13 @@ pub trait Fs: Send + Sync + Debug {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let file = self.open(path, OpenMode::default())?;
         let mut out = Vec::new();
-        let mut chunk = vec![0; 64 * 1024];
         loop {
-            match file.read_at(&mut chunk, out.len() as u64)? {
-                0 => return Ok(out),
-                n => out.extend_from_slice(&chunk[..n]),
+            let (from, step) = (out.len(), out.len().clamp(READ_STEP, 128 * READ_STEP));
+            out.resize(from + step, 0);
+            let n = file.read_at(&mut out[from..], from as u64)?;
+            out.truncate(from + n);
+            if n == 0 {
+                return Ok(out);
             }
         }
     }
@@ -103,7 +114,33 @@ pub trait Fs: Send + Sync + Debug {
             OpenMode { write: true, create: true, truncate: true, mode, ..Default::default() };
         self.open(path, open)?.write_at(content, 0)
     }
+
+    /// Replaces a file's content for good: after a crash at any point there is the old file or the
+    /// new one, and after this returns only the new one. What was written aside (`<name>.tmp`) is
+    /// left behind only by a crash.
+    fn replace(&self, path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(".tmp");
+        let aside = Path::new(&aside);
+        let written = (|| {
+            let open =
+                OpenMode { write: true, create: true, truncate: true, mode, ..Default::default() };
+            let file = self.open(aside, open)?;
+            file.write_at(content, 0)?;
+            file.sync_all()?;
+            self.rename(aside, path)
+        })();
+        if let Err(e) = written {
+            // The error that is told is the first.
+            let _ = self.remove_file(aside);
+            return Err(e);
+        }
+        self.sync_dir(path.parent().unwrap_or(Path::new("/")))
+    }
 }
+
+/// Bytes that a file is read in at least, when its length is not asked for.
+const READ_STEP: usize = 64 * 1024;
 
 /// What the system said about a file, in the words of C (`no such file or directory`): upstream's
 /// messages have them, and tools look for them.

@@ -208,6 +208,13 @@ impl Client {
         self.ctx.hub.log.error(format_args!("{} - {text}", self.label()));
     }
 
+    /// Logs a warning about it.
+    fn log_warn(&self, text: &str) {
+        let suffix = self.user_suffix();
+        let text = self.with_account(text);
+        self.ctx.hub.log.warn(format_args!("{} - {text}{suffix}", self.label()));
+    }
+
     fn log_debug(&self, text: &str) {
         let log = &self.ctx.hub.log;
         if log.debug_on() {
@@ -218,13 +225,7 @@ impl Client {
     /// Sends an error line and logs it, once in a while for all connections together.
     fn send_err_and_log(&self, text: &str, error: bool) {
         self.send_err(text);
-        let line = {
-            let ctl = self.ctl();
-            match ctl.registered {
-                true => format!("{text} - Account:{}", ctl.account.name),
-                false => text.to_owned(),
-            }
-        };
+        let line = self.with_account(text);
         if self.ctx.first_in_a_while(&line) {
             let text = format!("{line}{}", self.user_suffix());
             if error { self.log_error(&text) } else { self.log_debug(&text) }
@@ -235,6 +236,15 @@ impl Client {
     pub fn exceeds_max_connections(&self) {
         self.send_err_and_log("maximum connections exceeded", true);
         self.close(CloseReason::MaxConnectionsExceeded);
+    }
+
+    /// What some log lines say behind their text.
+    fn with_account(&self, text: &str) -> String {
+        let ctl = self.ctl();
+        match ctl.registered {
+            true => format!("{text} - Account:{}", ctl.account.name),
+            false => text.to_owned(),
+        }
     }
 
     fn user_suffix(&self) -> String {

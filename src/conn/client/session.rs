@@ -11,6 +11,7 @@ use crate::base::Mono;
 use crate::base::limits::{
     BATCHES_PER_TURN, LARGE_MESSAGE, READ_SCRATCH, READ_WINDOW_LARGE, TURN_TIME,
 };
+use crate::base::text::go_duration;
 use crate::broker::batch::Publisher;
 use crate::broker::cache::Scope;
 use crate::broker::endpoint::flag;
@@ -24,10 +25,10 @@ use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-/// How long a producer waits for one target that is far behind.
-const STALL_MIN: Duration = Duration::from_millis(2);
-/// How long a producer waits after one read, all targets together.
+/// How long a producer waits after one read for a target that is far behind.
 const STALL_MAX: Duration = Duration::from_millis(10);
+/// Waits from this on are worth a line in the log.
+const STALL_REPORTED: Duration = Duration::from_millis(5);
 
 /// Who a session is, as every message needs it. Changes only at CONNECT and reload.
 pub(super) struct Identity {
@@ -145,23 +146,13 @@ impl Session {
 
     /// Reads until the connection ends.
     pub(super) async fn run(&mut self) {
-        let mut stalled = Duration::ZERO;
         loop {
             match std::future::poll_fn(|cx| self.poll_turn(cx)).await {
-                Turn::Yield => {
-                    stalled = Duration::ZERO;
-                    tokio::task::yield_now().await;
-                }
+                Turn::Yield => tokio::task::yield_now().await,
                 Turn::Connect(json) => Box::pin(self.connect(&json)).await,
                 Turn::Reloaded => Box::pin(self.take_over_settings()).await,
                 Turn::NotConnect => Box::pin(self.connect_without_connect()).await,
-                Turn::Stall(target) => {
-                    let longest = STALL_MAX.saturating_sub(stalled).min(STALL_MIN);
-                    if !longest.is_zero() {
-                        Box::pin(target.out.stall(longest)).await;
-                        stalled += longest;
-                    }
-                }
+                Turn::Stall(target) => Box::pin(self.who.wait_for(&target)).await,
                 Turn::Close(reason) => {
                     self.who.endpoint.close(reason);
                     return;
@@ -341,6 +332,22 @@ impl Session {
 }
 
 impl Identity {
+    /// Lets a target that is far behind catch up a little.
+    async fn wait_for(&self, target: &Endpoint) {
+        let clock = self.hub.env.clock();
+        let start = clock.now();
+        if !target.out.stall(STALL_MAX).await {
+            let waited = go_duration(STALL_MAX);
+            self.client.log_debug(&format!("Timed out of fast producer stall ({waited})"));
+        }
+        let waited = clock.now().since(start);
+        let line = "Producer was stalled for a total of";
+        if waited >= STALL_REPORTED && self.ctx().first_in_a_while(line) {
+            let waited = Duration::from_millis(waited.as_micros().div_ceil(1000) as u64);
+            self.client.log_warn(&format!("{line} {}", go_duration(waited)));
+        }
+    }
+
     /// Tells the peer, the log and the registry what is wrong with its bytes.
     fn refuse(&self, batch: &mut Batch, error: &ParseError) -> CloseReason {
         let client = &self.client;

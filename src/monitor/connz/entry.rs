@@ -1,9 +1,10 @@
 //! One connection in the list.
 
+use crate::base::json::is_zero;
 use crate::base::text::go_duration;
 use crate::broker::account::GLOBAL_ACCOUNT;
 use crate::conn::client::{Snapshot, SubSnapshot};
-use crate::monitor::json::{Time, is_zero, uptime};
+use crate::monitor::json::{Time, uptime};
 use crate::wire::x509::PeerCert;
 use serde::Serialize;
 use std::time::Duration;

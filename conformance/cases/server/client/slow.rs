@@ -11,6 +11,7 @@ use crate::kit::{PATIENCE, Raw, Server, eventually};
 crate::cases! {
     "server/client_test.go",
     wire a_stalled_reader_has_a_pending_limit => ["TestPBNotIncreasedOnMaxPending"],
+    wire a_producer_waits_for_a_stalled_reader => ["server/norace_2_test.go::TestNoRaceProducerStallLimits"],
     wire a_stalled_reader_leaves_its_place => ["TestNoClientLeakOnSlowConsumer"],
     wire slow_without_connect => ["TestClientSlowConsumerWithoutConnect"],
     wire what_a_late_reader_gets_is_whole => ["TestFlushOutboundNoSliceReuseIfPartial"],
@@ -175,4 +176,31 @@ async fn a_write_timeout_may_be_retried(cx: Cx) {
     c.flush().await;
     server.log_line("Slow Consumer Recovered: Flush took ").await;
     c.expect_nothing(Duration::from_millis(20)).await;
+}
+
+/// A producer is held up by a reader who is far behind, but only for a moment after each read.
+async fn a_producer_waits_for_a_stalled_reader(cx: Cx) {
+    crate::exercises!("http_fields", "/varz|stalled_clients");
+    let server = cx.server("debug: true, max_pending: 16MB, write_deadline: '60s'").await;
+    let mut slow = stalled(&server).await;
+    let cid = slow.last_info()["client_id"].clone();
+    let mut producer = server.raw_connected().await;
+    let publish = format!("PUB foo 1024\r\n{}\r\n", "x".repeat(1024)).repeat(64);
+    eventually(PATIENCE, async || {
+        producer.send(&publish).await;
+        producer.flush().await;
+        server.varz().await["stalled_clients"].as_i64() > Some(0)
+    })
+    .await;
+    let shown = &server.connz(&format!("cid={cid}")).await["connections"][0];
+    assert!(shown["stalls"].as_i64() > Some(0), "{shown}");
+    server.log_line("Timed out of fast producer stall (").await;
+    // Whoever is held up is served all the same.
+    producer.flush().await;
+    let line = server.log_line("Producer was stalled for a total of ").await;
+    assert!(line.contains("[WRN]"), "{line}");
+    let total = Regex::new(r" of ([0-9]+)ms - Account:\$G$").unwrap().captures(&line);
+    let total = total.unwrap_or_else(|| panic!("{line}"))[1].parse::<u32>().unwrap();
+    assert!((5..100).contains(&total), "{line}");
+    slow.expect("MSG foo 1 1024\r\n").await;
 }

@@ -5,7 +5,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpSocket;
 
 use crate::Cx;
-use crate::kit::Server;
+use crate::kit::{PATIENCE, Server, eventually};
 
 crate::cases! {
     "server/server_test.go",
@@ -13,6 +13,7 @@ crate::cases! {
     wire no_connection_at_all => ["TestMaxConnectionsPreventsAll"],
     wire ten_subscriptions_and_no_more => ["TestMaxSubscriptions"],
     wire accepting_again_after_it_failed => ["TestAcceptError"],
+    wire the_same_line_is_logged_once_in_a_while => ["TestServerRateLimitLogging"],
     wire a_reader_who_takes_little_at_a_time => ["TestClientWriteLoopStall"],
 }
 
@@ -34,7 +35,7 @@ async fn one_connection_and_no_more(cx: Cx) {
     first.flush().await;
     // Its place is free once it is gone.
     drop(first);
-    crate::kit::eventually(crate::kit::PATIENCE, async || {
+    eventually(PATIENCE, async || {
         let mut c = server.raw().await;
         c.info().await;
         c.try_send("CONNECT {\"verbose\":false}\r\nPING\r\n").await.is_ok()
@@ -127,4 +128,33 @@ async fn a_reader_who_takes_little_at_a_time(cx: Cx) {
         reader.read_exact(&mut payload).await.unwrap();
         assert!(payload[..SIZE].iter().all(|&byte| byte == b'a' + n as u8));
     }
+}
+
+/// What many clients cause at the same time is one line in the log; after an interval it is news
+/// again.
+async fn the_same_line_is_logged_once_in_a_while(cx: Cx) {
+    let server = cx.server("authorization { token: t, timeout: 0.2 }, debug: true").await;
+    let lines = |what: &str| server.log().lines().filter(|line| line.ends_with(what)).count();
+    let said = || lines(" - Authentication Timeout");
+    let start = std::time::Instant::now();
+    let mut silent = Vec::new();
+    for _ in 0..5 {
+        silent.push(server.raw().await);
+    }
+    for mut c in silent {
+        c.info().await;
+        c.expect_err("Authentication Timeout").await;
+        c.expect_closed().await;
+    }
+    eventually(PATIENCE, async || lines(" connection closed: Authentication Timeout") == 5).await;
+    if start.elapsed() < std::time::Duration::from_secs(1) {
+        assert_eq!(said(), 1);
+    }
+    eventually(PATIENCE, async || {
+        let mut c = server.raw().await;
+        c.read_to_close().await;
+        said() == 2
+    })
+    .await;
+    assert!(start.elapsed() >= std::time::Duration::from_secs(1), "{:?}", start.elapsed());
 }

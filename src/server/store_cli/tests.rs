@@ -1,0 +1,248 @@
+use super::*;
+use data_encoding::BASE64;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const KEY: &str = "golden stores, not a secret";
+const SETS: [&str; 6] = ["stopped", "killed", "stale", "s2", "chacha", "aes"];
+
+fn golden(set: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/golden/stores").join(set)
+}
+
+/// A machine in memory with a golden store at `/data`, and these variables.
+fn machine(set: &str, vars: &[(&str, &str)]) -> Env {
+    let vars: BTreeMap<_, _> =
+        vars.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    let (env, os) = (Env::simulated_with_vars(1, vars), Env::os());
+    let mut dirs = vec![golden(set)];
+    while let Some(dir) = dirs.pop() {
+        for path in os.fs().read_dir(&dir).unwrap() {
+            if os.fs().metadata(&path).unwrap().is_dir {
+                dirs.push(path);
+                continue;
+            }
+            let target = Path::new("/data").join(path.strip_prefix(golden(set)).unwrap());
+            env.fs().create_dir_all(target.parent().unwrap()).unwrap();
+            env.fs().write(&target, &os.fs().read(&path).unwrap(), 0).unwrap();
+        }
+    }
+    env
+}
+
+fn encrypted(set: &str) -> Env {
+    let cipher = if set == "aes" { "aes" } else { "chacha" };
+    machine(set, &[("NATS_STORE_KEY", KEY), ("NATS_STORE_CIPHER", cipher)])
+}
+
+fn store(env: &Env, args: &[&str]) -> (u8, String) {
+    let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
+    let mut out = Vec::new();
+    let status = run(env, &args, &mut out);
+    (status, String::from_utf8(out).unwrap())
+}
+
+fn check_json(env: &Env, dir: &str) -> (u8, Vec<Value>) {
+    let (status, out) = store(env, &["check", dir, "--json"]);
+    let Ok(document) = serde_json::from_str::<Value>(&out) else { return (status, Vec::new()) };
+    (status, document["streams"].as_array().unwrap().clone())
+}
+
+fn expected(set: &str) -> Value {
+    let text = Env::os().fs().read_to_string(&golden(set).join("expected.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn what_is_checked_is_what_upstream_says() {
+    for set in SETS {
+        let (env, told) = (encrypted(set), expected(set));
+        let (status, streams) = check_json(&env, "/data");
+        assert_eq!(status, SOUND, "{set}");
+        assert_eq!(streams.len(), told.as_object().unwrap().len(), "{set}");
+        for ours in streams {
+            let name = ours["name"].as_str().unwrap();
+            let told = &told[name];
+            assert_eq!(ours["account"], "$G");
+            for field in ["messages", "bytes", "first_seq", "first_ts", "last_seq"] {
+                assert_eq!(ours["state"][field], told["state"][field], "{set} {name} {field}");
+            }
+            for field in ["num_subjects", "consumer_count"] {
+                assert_eq!(ours["state"][field], told["state"][field], "{set} {name} {field}");
+            }
+            if name != "FRESH" {
+                let deleted = &ours["state"]["num_deleted"];
+                assert_eq!(deleted, &told["state"]["num_deleted"], "{set} {name}");
+            }
+            for field in ["subjects", "retention", "max_bytes", "compression", "first_seq"] {
+                assert_eq!(ours["config"][field], told["config"][field], "{set} {name} {field}");
+            }
+            for consumer in ours["consumers"].as_array().unwrap() {
+                let told = &told["consumers"][consumer["name"].as_str().unwrap()];
+                assert_eq!(consumer["config"]["ack_policy"], told["config"]["ack_policy"]);
+                if set != "stale" || name != "WORK" {
+                    assert_eq!(consumer["num_ack_pending"], told["num_ack_pending"]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn any_folder_of_a_store_will_do() {
+    let env = encrypted("stopped");
+    let count = |dir: &str| {
+        let (status, streams) = check_json(&env, dir);
+        let consumers = streams.iter().map(|s| s["consumers"].as_array().unwrap().len());
+        (status, streams.len(), consumers.sum::<usize>())
+    };
+    assert_eq!(count("/data"), (SOUND, 9, 4));
+    assert_eq!(count("/data/jetstream"), (SOUND, 9, 4));
+    assert_eq!(count("/data/jetstream/$G"), (SOUND, 9, 4));
+    assert_eq!(count("/data/jetstream/$G/streams/ORDERS"), (SOUND, 1, 3));
+    assert_eq!(count("/data/jetstream/$G/streams/x/../ORDERS/"), (SOUND, 1, 3));
+    assert_eq!(count("/data/jetstream/$G/streams/ORDERS/obs/busy"), (SOUND, 1, 1));
+    assert_eq!(count("/data/jetstream/$G/streams/ORDERS/obs/nobody").0, UNREADABLE);
+    assert_eq!(count("/nowhere").0, UNREADABLE);
+    env.fs().create_dir_all(Path::new("/other/x")).unwrap();
+    assert_eq!(count("/other").0, UNREADABLE);
+    env.fs().create_dir_all(Path::new("/empty/jetstream")).unwrap();
+    assert_eq!(count("/empty"), (SOUND, 0, 0));
+}
+
+#[test]
+fn keys_come_from_the_environment_or_a_configuration() {
+    let dir = "/data";
+    for set in ["chacha", "aes"] {
+        assert_eq!(check_json(&machine(set, &[]), dir).0, UNREADABLE, "no key");
+        let wrong = machine(set, &[("NATS_STORE_KEY", "wrong")]);
+        let (status, streams) = check_json(&wrong, dir);
+        assert_eq!(status, UNREADABLE);
+        assert!(streams[0]["error"].as_str().unwrap().contains("no configured key opens it"));
+        // Under either cipher, and as the key before the current one.
+        let old = [("NATS_STORE_KEY", "new"), ("NATS_STORE_OLD_KEY", KEY)];
+        assert_eq!(check_json(&machine(set, &old), dir).0, SOUND);
+        let env = machine(set, &[("NATS_STORE_KEY", KEY)]);
+        assert_eq!(check_json(&env, dir).0, SOUND);
+        let env = machine(set, &[]);
+        let config = format!("jetstream {{ store_dir: \"/data\", key: \"{KEY}\", cipher: aes }}");
+        env.fs().write(Path::new("/server.conf"), config.as_bytes(), 0).unwrap();
+        assert_eq!(store(&env, &["check", "-config", "/server.conf", dir]).0, SOUND);
+        assert_eq!(store(&env, &["check", "--config=/gone.conf", dir]).0, UNREADABLE);
+    }
+}
+
+/// Flips a bit in the second block of ORDERS.
+fn damaged() -> Env {
+    let env = encrypted("stopped");
+    let path = Path::new("/data/jetstream/$G/streams/ORDERS/msgs/2.blk");
+    let mut block = env.fs().read(path).unwrap();
+    block[5_000] ^= 1;
+    env.fs().write(path, &block, 0).unwrap();
+    env
+}
+
+#[test]
+fn damage_is_told_and_nothing_is_written() {
+    let env = damaged();
+    let before = snapshot(&env);
+    let (status, streams) = check_json(&env, "/data");
+    assert_eq!(status, DAMAGED);
+    let orders = streams.iter().find(|stream| stream["name"] == "ORDERS").unwrap();
+    let damage = &orders["damage"][0];
+    assert!(damage["file"].as_str().unwrap().ends_with("ORDERS/msgs/2.blk"));
+    let (offset, length) = (&damage["offset"], &damage["length"]);
+    let range = offset.as_u64().unwrap()..offset.as_u64().unwrap() + length.as_u64().unwrap();
+    assert!(range.contains(&5_000));
+    assert_eq!(damage["first_seq"], damage["last_seq"]);
+    assert_eq!(damage["cause"], "checksum mismatch");
+    assert_eq!(damage["remedy"], "quarantine");
+    let (status, text) = store(&env, &["check", "/data"]);
+    assert_eq!(status, DAMAGED);
+    assert!(text.contains("DAMAGE:") && text.contains("checksum mismatch"), "{text}");
+    assert_eq!(snapshot(&env), before);
+}
+
+fn snapshot(env: &Env) -> Vec<(PathBuf, Vec<u8>)> {
+    let (mut files, mut dirs) = (Vec::new(), vec![PathBuf::from("/data")]);
+    while let Some(dir) = dirs.pop() {
+        for path in env.fs().read_dir(&dir).unwrap() {
+            match env.fs().metadata(&path).unwrap().is_dir {
+                true => dirs.push(path),
+                false => files.push((path.clone(), env.fs().read(&path).unwrap())),
+            }
+        }
+    }
+    files
+}
+
+const ORDERS: &str = "/data/jetstream/$G/streams/ORDERS";
+
+fn lines(out: &str) -> Vec<Value> {
+    out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_dump_is_what_the_api_gives() {
+    for set in SETS {
+        let told = expected(set)["ORDERS"]["messages"].clone();
+        let (status, out) = store(&encrypted(set), &["dump", ORDERS]);
+        assert_eq!(status, SOUND);
+        let found = lines(&out);
+        assert_eq!(found.len(), told.as_array().unwrap().len());
+        for (ours, told) in found.iter().zip(told.as_array().unwrap()) {
+            assert_eq!(
+                [&ours["seq"], &ours["subject"], &ours["time"]],
+                [0, 1, 2].map(|i| &told[i])
+            );
+        }
+        let with_headers = found.iter().find(|message| !message["hdrs"].is_null()).unwrap();
+        let headers = with_headers["hdrs"].as_str().unwrap().as_bytes();
+        assert!(BASE64.decode(headers).unwrap().starts_with(b"NATS/1.0\r\n"));
+    }
+}
+
+#[test]
+fn a_dump_is_filtered() {
+    let env = encrypted("stopped");
+    let seqs = |args: &[&str]| {
+        let (status, out) = store(&env, &[&["dump", ORDERS], args].concat());
+        assert_eq!(status, SOUND);
+        lines(&out).iter().map(|m| m["seq"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(seqs(&["--from", "507"]), [507, 508, 509]);
+    assert_eq!(seqs(&["--from=3", "--to=6"]), [4, 5]);
+    let asia = seqs(&["--subject", "orders.asia.*"]);
+    assert!(!asia.is_empty() && asia.iter().all(|seq| seq % 3 == 2));
+    assert_eq!(seqs(&["--subject", "none"]), [0; 0]);
+}
+
+#[test]
+fn a_damaged_stream_is_dumped_only_to_salvage() {
+    let env = damaged();
+    assert_eq!(store(&env, &["dump", ORDERS]), (DAMAGED, String::new()));
+    let (status, out) = store(&env, &["dump", ORDERS, "--salvage"]);
+    let all = store(&encrypted("stopped"), &["dump", ORDERS]).1;
+    assert_eq!((status, lines(&out).len() + 1), (DAMAGED, lines(&all).len()));
+}
+
+#[test]
+fn a_wrong_command_line_is_refused() {
+    let env = encrypted("s2");
+    for args in [
+        &[][..],
+        &["mend", "/data"],
+        &["check"],
+        &["check", "/data", "/data"],
+        &["check", "/data", "--salvage"],
+        &["check", "/data", "--config"],
+        &["dump", "/data"],
+        &["dump", ORDERS, "--from", "x"],
+        &["dump", ORDERS, "--subject", "a..b"],
+    ] {
+        assert_eq!(store(&env, args), (UNREADABLE, String::new()), "{args:?}");
+    }
+    let (status, usage) = store(&env, &["--help"]);
+    assert_eq!((status, &usage[..]), (SOUND, USAGE));
+}

@@ -1,0 +1,3 @@
+//! State of consumers.
+
+pub mod codec;

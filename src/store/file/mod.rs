@@ -1,0 +1,35 @@
+//! Upstream's store directory, from the bottom up:
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`hash`] | the keyed hash that guards everything |
+//! | [`record`] | a message, a tombstone or a skipped sequence as bytes |
+//! | [`compress`] | compressed blocks |
+//! | [`crypt`] | keys, sealed files, encrypted blocks |
+//! | [`block`] | the records of a block, and what is readable of a damaged one |
+//! | [`state`] | what is known of a block and of a stream |
+//! | [`subjects`] | how many messages each subject has, and in which blocks |
+//! | [`index`] | `index.db`, the state as it was when it was last written |
+//! | [`layout`] | names of files |
+//! | [`files`] | files of a stream and its consumers, opened and verified |
+//! | [`recover`] | the state of a stream from its directory |
+//! | [`consumers`] | the consumers of a stream from its directory |
+
+pub mod block;
+pub mod compress;
+pub mod consumers;
+pub mod crypt;
+pub mod files;
+pub mod hash;
+pub mod index;
+pub mod layout;
+pub mod record;
+pub mod recover;
+mod scan;
+pub mod state;
+pub mod subjects;
+
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod golden_tests;
