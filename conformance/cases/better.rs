@@ -62,10 +62,10 @@ async fn a_hashed_password_of_no_auth_user(cx: Cx) {
     server.allow_errors("authentication error");
     let mut c = server.raw().await;
     c.info().await;
-    c.send("CONNECT {\"verbose\":false}\r\nPING\r\n").await;
+    c.send("CONNECT {\"verbose\":false}\r\nSUB foo 1\r\nPUB foo 2\r\nhi\r\n").await;
     if cx.on_upstream() {
         c.expect_err("Authorization Violation").await;
     } else {
-        c.expect("PONG\r\n").await;
+        c.expect("MSG foo 1 2\r\nhi\r\n").await;
     }
 }

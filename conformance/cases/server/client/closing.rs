@@ -45,7 +45,9 @@ async fn subscriptions_go_with_it(cx: Cx) {
     for subject in ["foo", "bar"] {
         eventually(PATIENCE, async || !heard(&mut asks, subject).await).await;
     }
-    server.log_line("Client connection closed: Client Closed").await;
+    // On a slow machine the server's first PING is still unread, which makes it a reset.
+    let line = server.log_line("Client connection closed: ").await;
+    assert!(line.ends_with("Client Closed") || line.ends_with("Read Error"), "{line}");
 }
 
 async fn nothing_is_subscribed_after_the_end(cx: Cx) {
