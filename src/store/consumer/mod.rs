@@ -1,3 +1,4 @@
 //! State of consumers.
 
 pub mod codec;
+pub mod core;
