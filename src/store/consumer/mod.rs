@@ -2,3 +2,6 @@
 
 pub mod codec;
 pub mod core;
+mod store;
+
+pub use store::{ConsumerStore, MemoryConsumerStore};
