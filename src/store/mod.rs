@@ -1,11 +1,14 @@
-//! Storage of streams and consumers.
+//! Storage of streams and consumers: the interfaces of their stores, the memory stores, and
+//! upstream's store directories.
 //!
-//! The file store reads and writes upstream's directories. It does its I/O through
-//! [`crate::base::fs`] alone; codecs work on bytes.
+//! What touches a disk does it through [`crate::base::fs`] alone; codecs work on bytes.
 
 pub mod archive;
 pub mod consumer;
 pub mod file;
+pub mod memory;
+pub mod message;
 pub mod schedules;
 pub mod sources;
+pub mod stream;
 pub mod stream_state;

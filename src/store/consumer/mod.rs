@@ -1,3 +1,7 @@
 //! State of consumers.
 
 pub mod codec;
+pub mod core;
+mod store;
+
+pub use store::{ConsumerStore, MemoryConsumerStore};

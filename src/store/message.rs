@@ -1,0 +1,70 @@
+//! What the stores know of a message's headers. Go: `server/stream.go` `getMessageTTL`,
+//! `nextMessageSchedule`, `streamAndSeq`.
+
+use super::schedules::Schedule;
+use super::sources::SourceState;
+use crate::base::Env;
+use crate::base::duration::GoDuration;
+use crate::base::text;
+use crate::base::zone::Zone;
+use crate::model::Time;
+use crate::wire::headers;
+
+const SECOND_NS: i64 = 1_000_000_000;
+
+/// Seconds to live by the message's own header; -1 is for ever, 0 is not said (or not readable).
+pub fn ttl_s(block: &[u8]) -> i64 {
+    let text = headers::value(block, b"Nats-TTL").and_then(|ttl| std::str::from_utf8(ttl).ok());
+    match text {
+        None | Some("") => 0,
+        Some(never) if never.eq_ignore_ascii_case("never") => -1,
+        Some(text) => match GoDuration::parse(text) {
+            Ok(GoDuration(ns)) if ns >= SECOND_NS => ns / SECOND_NS,
+            Ok(_) => 0,
+            Err(_) => text::parse_i64(text.as_bytes()).unwrap_or(0),
+        },
+    }
+}
+
+/// Whether the message marks the end of its subject, so that nothing marks its own end.
+pub fn is_delete_marker(block: &[u8]) -> bool {
+    headers::value(block, b"Nats-Marker-Reason").is_some_and(|reason| !reason.is_empty())
+        || headers::value(block, b"KV-Operation") == Some(b"PURGE")
+}
+
+/// Whether the message replaces what came before it.
+pub fn is_rollup(block: &[u8]) -> bool {
+    headers::value(block, b"Nats-Rollup").is_some_and(|what| !what.is_empty())
+}
+
+/// When the message, stored at `time_ns`, is due after `now_ns` if it is a schedule.
+pub fn schedule(env: &Env, block: &[u8], time_ns: i64, now_ns: i64) -> Option<i64> {
+    let pattern = std::str::from_utf8(headers::value(block, b"Nats-Schedule")?).ok()?;
+    let zone = match headers::value(block, b"Nats-Schedule-Time-Zone") {
+        None | Some(b"") => None,
+        Some(name) => Some(Zone::named(env, std::str::from_utf8(name).ok()?)?),
+    };
+    Schedule::parse(pattern, zone)?.next(time_ns, now_ns)
+}
+
+/// The subject of the schedule that made this message.
+pub fn scheduler(block: &[u8]) -> Option<&[u8]> {
+    headers::value(block, b"Nats-Scheduler").filter(|subject| !subject.is_empty())
+}
+
+/// When the schedule that made this message is due again, nanoseconds since the Unix epoch.
+pub fn schedule_next(block: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(headers::value(block, b"Nats-Schedule-Next")?).ok()?;
+    Some(Time::parse_lenient(text).ok()?.unix_ns())
+}
+
+/// Which source the message came from, and how far it is read by that: `stream seq filter
+/// transform subject [identity]`.
+pub fn source(block: &[u8]) -> Option<(Vec<u8>, SourceState)> {
+    let text = headers::value(block, b"Nats-Stream-Source")?;
+    let fields: Vec<&[u8]> = text.split(|byte| *byte == b' ').collect();
+    let [stream, seq, filter, transform, rest @ ..] = &fields[..] else { return None };
+    let ident = rest.get(1).map_or_else(Vec::new, |ident| ident.to_vec());
+    let seq = text::parse_u64(seq)?;
+    Some(([*stream, *filter, *transform].join(&b' '), SourceState { seq, ident }))
+}
