@@ -16,7 +16,8 @@ pub fn run(args: &[String]) -> ExitCode {
         && verb == "store"
     {
         let mut out = std::io::BufWriter::new(std::io::stdout());
-        return ExitCode::from(super::store_cli::run(&env, rest, &mut out));
+        let mut input = std::io::stdin().lock();
+        return ExitCode::from(super::store_cli::run(&env, rest, &mut input, &mut out));
     }
     match parse_args(&env, args) {
         Err(e) => {

@@ -63,12 +63,14 @@ fn place(dir: &Path) -> Place {
     Place { account, stream: name(dir), dir: dir.to_owned(), consumer: None }
 }
 
-/// The streams of an account. What begins with two underscores is at work, not a stream.
+/// The streams of an account. What begins with two underscores is at work, and with a dot half
+/// made or half removed: no streams.
 fn account(fs: &dyn Fs, dir: &Path) -> Result<Vec<Place>, String> {
     let mut found = Vec::new();
     for stream in list(fs, &dir.join(layout::STREAMS))? {
         let is_dir = fs.metadata(&stream).is_ok_and(|metadata| metadata.is_dir);
-        if is_dir && !name(&stream).starts_with("__") {
+        let name = name(&stream);
+        if is_dir && !name.starts_with("__") && !name.starts_with('.') {
             found.push(place(&stream));
         }
     }

@@ -1,8 +1,10 @@
-//! `nats-server store`: looks into store directories while no server runs on them. Never writes.
+//! `nats-server store`: looks into store directories while no server runs on them, and makes new
+//! ones. Never writes to one that is there.
 
 mod check;
 mod dump;
 mod find;
+mod load;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -11,13 +13,14 @@ use crate::base::Env;
 use crate::config::Secret;
 use crate::config::jetstream::StoreCipher;
 use crate::store::file::crypt::KeyRing;
-use std::io::Write;
+use std::io::{BufRead, Write};
 
 /// What `nats-server store` alone prints.
 const USAGE: &str = "\
 Usage: nats-server store check DIR [--json] [--config FILE]
        nats-server store dump STREAM_DIR [--from SEQ] [--to SEQ] [--subject FILTER]
                               [--salvage] [--config FILE]
+       nats-server store load STREAM_DIR --stream CONFIG.json [--last SEQ] [--config FILE]
 
 check  Verifies every record and says what is there, what is damaged, and what recovery would
        do about it. DIR is a configured store_dir, the jetstream folder in it, an account's,
@@ -25,9 +28,16 @@ check  Verifies every record and says what is there, what is damaged, and what r
        Exits with 0 if all is sound, 1 if there is damage, 2 if DIR is no store or not readable.
 dump   Prints the messages of a stream, one line of JSON each: seq, subject, time, hdrs, data
        (the last two in base64). With --salvage it reads past damage.
+load   Makes STREAM_DIR, which must not exist, from such lines on standard input. CONFIG.json is
+       the stream's configuration, as \"config\" in the output of check --json; its name must be
+       the folder's. Sequences and times are kept, missing sequences are deleted ones; with
+       --last the sequences up to SEQ count as used. Limits of the configuration are not looked
+       at: the server applies them when it starts. Exits with 2, and nothing is left, when a
+       line is no message.
 
 Encrypted stores: --config FILE reads keys and cipher from the server's configuration; else
-NATS_STORE_KEY, NATS_STORE_OLD_KEY and NATS_STORE_CIPHER (chacha or aes) are used.
+NATS_STORE_KEY, NATS_STORE_OLD_KEY and NATS_STORE_CIPHER (chacha or aes) are used. The account's
+name is part of every key: STREAM_DIR is then .../ACCOUNT/streams/NAME.
 
 Run it while no server uses the store.
 ";
@@ -39,9 +49,9 @@ const DAMAGED: u8 = 1;
 /// No store, or not readable, or a wrong command line.
 const UNREADABLE: u8 = 2;
 
-/// Runs the command. `args` begin after `store`; results go to `out`, everything else to standard
-/// error. Returns the exit status.
-pub(super) fn run(env: &Env, args: &[String], out: &mut dyn Write) -> u8 {
+/// Runs the command. `args` begin after `store`; messages come from `input`, results go to `out`,
+/// everything else to standard error. Returns the exit status.
+pub(super) fn run(env: &Env, args: &[String], input: &mut dyn BufRead, out: &mut dyn Write) -> u8 {
     let outcome = match args.split_first() {
         Some((verb, rest)) if verb == "check" => {
             Args::parse(rest, &["json"], &["config"]).and_then(|args| check::run(env, &args, out))
@@ -49,6 +59,10 @@ pub(super) fn run(env: &Env, args: &[String], out: &mut dyn Write) -> u8 {
         Some((verb, rest)) if verb == "dump" => {
             let values = ["config", "from", "to", "subject"];
             Args::parse(rest, &["salvage"], &values).and_then(|args| dump::run(env, &args, out))
+        }
+        Some((verb, rest)) if verb == "load" => {
+            let values = ["config", "stream", "last"];
+            Args::parse(rest, &[], &values).and_then(|args| load::run(env, &args, input))
         }
         Some((verb, _)) if ["help", "-h", "-help", "--help"].contains(&&verb[..]) => {
             return if out.write_all(USAGE.as_bytes()).is_ok() { SOUND } else { UNREADABLE };

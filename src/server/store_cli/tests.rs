@@ -11,12 +11,14 @@ fn golden(set: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/golden/stores").join(set)
 }
 
-/// A machine in memory with a golden store at `/data`, and these variables.
+/// A machine in memory with a golden store at `/data`, if there is one so named, and these
+/// variables.
 fn machine(set: &str, vars: &[(&str, &str)]) -> Env {
     let vars: BTreeMap<_, _> =
         vars.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
     let (env, os) = (Env::simulated_with_vars(1, vars), Env::os());
     let mut dirs = vec![golden(set)];
+    dirs.retain(|dir| SETS.iter().any(|set| *dir == golden(set)));
     while let Some(dir) = dirs.pop() {
         for path in os.fs().read_dir(&dir).unwrap() {
             if os.fs().metadata(&path).unwrap().is_dir {
@@ -37,9 +39,13 @@ fn encrypted(set: &str) -> Env {
 }
 
 fn store(env: &Env, args: &[&str]) -> (u8, String) {
+    store_with_input(env, args, b"")
+}
+
+fn store_with_input(env: &Env, args: &[&str], mut input: &[u8]) -> (u8, String) {
     let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
     let mut out = Vec::new();
-    let status = run(env, &args, &mut out);
+    let status = run(env, &args, &mut input, &mut out);
     (status, String::from_utf8(out).unwrap())
 }
 
@@ -245,4 +251,101 @@ fn a_wrong_command_line_is_refused() {
     }
     let (status, usage) = store(&env, &["--help"]);
     assert_eq!((status, &usage[..]), (SOUND, USAGE));
+}
+
+#[test]
+fn what_was_dumped_is_loaded() {
+    let ciphers = ["", "chacha", "aes"];
+    for set in SETS {
+        let from = encrypted(set);
+        for stream in expected(set).as_object().unwrap().keys() {
+            let dir = format!("/data/jetstream/$G/streams/{stream}");
+            // As it is read by whom does not look at ages.
+            let (_, dumped) = store(&from, &["dump", &dir, "--salvage"]);
+            let (_, checked) = check_json(&from, &dir);
+            for (cipher, compression) in ciphers.iter().flat_map(|c| [(*c, "none"), (*c, "s2")]) {
+                let at = format!("{set} {stream} {cipher} {compression}");
+                let key = if cipher.is_empty() { "" } else { "other" };
+                let vars = [("NATS_STORE_KEY", key), ("NATS_STORE_CIPHER", cipher)];
+                let to = machine("none of them", &vars);
+                let mut config = checked[0]["config"].clone();
+                config["compression"] = compression.into();
+                to.fs().write(Path::new("/s.json"), config.to_string().as_bytes(), 0).unwrap();
+                let load = ["load", &dir, "--stream", "/s.json"];
+                let last = checked[0]["state"]["last_seq"].as_u64().unwrap();
+                let is_last = lines(&dumped).last().is_none_or(|m| m["seq"] == last);
+                let last = (!is_last).then(|| format!("--last={last}"));
+                let load: Vec<&str> = load.into_iter().chain(last.as_deref()).collect();
+                let done = store_with_input(&to, &load, dumped.as_bytes());
+                assert_eq!(done, (SOUND, String::new()), "{at}");
+                assert_eq!(
+                    store(&to, &["dump", &dir, "--salvage"]),
+                    (SOUND, dumped.clone()),
+                    "{at}"
+                );
+                let (status, loaded) = check_json(&to, &dir);
+                assert_eq!((status, &loaded[0]["config"]), (SOUND, &config), "{at}");
+                assert_eq!(store_with_input(&to, &load, b"").0, UNREADABLE, "{at}: it is there");
+                assert_eq!(store(&to, &["dump", &dir, "--salvage"]).1, dumped, "{at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bad_line_is_told_and_leaves_nothing() {
+    let good = r#"{"subject":"a","seq":5,"time":"2026-01-01T00:00:00Z"}"#;
+    let refused = [
+        ("", "line 2: EOF while parsing a value at column 0"),
+        (r#"{"subject":"a","seq":6}"#, "line 2: missing field `time` at column 23"),
+        (good, "line 2: sequence 5 after 5"),
+        (&good.replace('5', "0"), "line 2: sequence 0 after 5"),
+        (&good.replace('5', "4611686018427387904"), "line 2: sequence 4611686018427387904 after 5"),
+        (&good.replace(":5", r#":6,"data":"x""#), "line 2: data: no base64: invalid length at 0"),
+        (&good.replace(r#""a""#, r#""a.*""#), r#"line 2: subject: not one to publish to: "a.*""#),
+        (&good.replace("2026", "0001"), "line 2: time: out of range: 0001-01-01T00:00:00Z"),
+        (&good.replace(":5", r#":6,"x":1"#), "line 2: unknown field `x`"),
+    ];
+    for (line, problem) in refused {
+        let env = Env::simulated(1);
+        env.fs().write(Path::new("/s.json"), br#"{"name":"S"}"#, 0).unwrap();
+        let args = ["load", "/js/$G/streams/S", "--stream=/s.json"].map(str::to_owned);
+        let args = Args::parse(&args[1..], &[], &["stream"]).unwrap();
+        let input = format!("{good}\n{line}\n");
+        let told = load::run(&env, &args, &mut input.as_bytes()).unwrap_err();
+        assert!(told.starts_with(problem), "{told}");
+        let left = env.fs().read_dir(Path::new("/js/$G/streams")).unwrap();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_loaded_is_refused() {
+    let key = [("NATS_STORE_KEY".to_owned(), KEY.to_owned())];
+    let env = Env::simulated_with_vars(1, BTreeMap::from(key));
+    let configs = [
+        ("/s.json", r#"{"name":"S"}"#),
+        ("/memory.json", r#"{"name":"S","storage":"memory"}"#),
+        ("/bad.json", r#"{"name":"../S"}"#),
+        ("/broken.json", r#"{"#),
+    ];
+    for (path, content) in configs {
+        env.fs().write(Path::new(path), content.as_bytes(), 0).unwrap();
+    }
+    const DIR: &str = "/js/$G/streams/S";
+    for args in [
+        &["load", DIR][..],
+        &["load", DIR, "--stream", "/gone.json"],
+        &["load", DIR, "--stream", "/memory.json"],
+        &["load", DIR, "--stream", "/bad.json"],
+        &["load", DIR, "--stream", "/broken.json"],
+        &["load", "/js/$G/streams/T", "--stream", "/s.json"],
+        // Which account's keys?
+        &["load", "/elsewhere/S", "--stream", "/s.json"],
+        &["load", DIR, "--stream", "/s.json", "--last", "0"],
+    ] {
+        assert_eq!(store(&env, args), (UNREADABLE, String::new()), "{args:?}");
+        assert!(env.fs().metadata(Path::new(DIR)).is_err(), "{args:?}");
+    }
+    assert_eq!(store(&env, &["load", DIR, "--stream", "/s.json"]).0, SOUND);
 }

@@ -14,8 +14,10 @@
 //! | [`files`] | files of a stream and its consumers, opened and verified |
 //! | [`recover`] | the state of a stream from its directory |
 //! | [`consumers`] | the consumers of a stream from its directory |
+//! | [`build`] | a new directory from messages |
 
 pub mod block;
+pub mod build;
 pub mod compress;
 pub mod consumers;
 pub mod crypt;
