@@ -110,17 +110,23 @@ pub struct Workspace {
     /// The batch of each server, the one in use first. A server is told by its hub, whose memory
     /// its `Weak` keeps from being given to another.
     batches: Vec<(Weak<Hub>, Box<Batch>)>,
+    /// Somebody is at work. If it is still set when the next one comes, that one panicked.
+    lent: bool,
 }
 
 thread_local! {
     static WORKSPACE: RefCell<Workspace> =
-        const { RefCell::new(Workspace { scratch: Vec::new(), batches: Vec::new() }) };
+        const { RefCell::new(Workspace { scratch: Vec::new(), batches: Vec::new(), lent: false }) };
 }
 
 impl Workspace {
     /// Lends the thread's scratch and its batch for the server of `hub` to `work`.
     pub fn with<T>(hub: &Arc<Hub>, work: impl FnOnce(&mut [u8], &mut Batch) -> T) -> T {
         WORKSPACE.with_borrow_mut(|workspace| {
+            if std::mem::replace(&mut workspace.lent, true) {
+                // What a connection that panicked left in its batch is nobody else's.
+                workspace.batches.clear();
+            }
             let is_first = match workspace.batches.first() {
                 Some((first, _)) => std::ptr::eq(first.as_ptr(), Arc::as_ptr(hub)),
                 None => false,
@@ -128,7 +134,9 @@ impl Workspace {
             if !is_first {
                 workspace.turn_to(hub);
             }
-            work(&mut workspace.scratch, &mut workspace.batches[0].1)
+            let outcome = work(&mut workspace.scratch, &mut workspace.batches[0].1);
+            workspace.lent = false;
+            outcome
         })
     }
 
@@ -682,4 +690,32 @@ fn reply_allowed(by: &Publisher<'_>, publication: &Publication<'_>, result: &Mat
     }
     let subject = result.deliver_as.as_deref().unwrap_or(publication.subject);
     by.endpoint.reply_allowed(subject, by.now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Env;
+    use crate::base::tasks::TaskScope;
+    use crate::logging::Logger;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn what_a_panic_left_behind_is_nobodys() {
+        let env = Env::simulated(7);
+        let log = Logger::none(&env);
+        let hub = Arc::new(Hub::new(env, log, TaskScope::new()));
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            Workspace::with(&hub, |_, batch| {
+                batch.control.extend_from_slice(b"PONG\r\n");
+                batch.in_msgs = 1;
+                panic!("a connection's task");
+            })
+        }));
+        assert!(panicked.is_err());
+        let left = |batch: &Batch| batch.control.len() as u64 + batch.in_msgs;
+        assert_eq!(Workspace::with(&hub, |_, batch| left(batch)), 0);
+        Workspace::with(&hub, |_, batch| batch.in_msgs = 2);
+        assert_eq!(Workspace::with(&hub, |_, batch| left(batch)), 2);
+    }
 }

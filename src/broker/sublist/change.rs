@@ -51,7 +51,7 @@ impl Sublist {
     /// and how many were there to be removed.
     pub fn apply(&self, changes: &mut Vec<Change>) -> (u64, u64) {
         let (mut inserted, mut removed) = (0, 0);
-        for some in changes.chunks_mut(CHANGES_PER_HOLD) {
+        for some in changes.chunks(CHANGES_PER_HOLD) {
             let mut index = self.index.write();
             for change in some {
                 if change.comes {

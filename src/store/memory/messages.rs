@@ -4,6 +4,7 @@
 use crate::store::stream::{NewMessage, StoredMessage};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use zeroize::Zeroize;
 
 /// Sequences in a segment.
 const SLOTS: u64 = 512;
@@ -61,7 +62,7 @@ impl Message {
 
     /// Overwrites its bytes.
     pub fn wipe(&mut self) {
-        self.bytes.fill(0);
+        self.bytes.zeroize();
     }
 }
 
