@@ -8,6 +8,7 @@
 //!     [sources.db]                              how far the stream's sources were read
 //!     obs/<consumer>/meta.inf meta.sum [meta.key] o.dat
 //!     __new_msgs__/                             a purge under way: blocks here replace msgs/
+//!     __msgs__/                                 what a purge removed, on its way out
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ pub const STREAMS: &str = "streams";
 pub const MESSAGES: &str = "msgs";
 /// What is to replace [`MESSAGES`] when it holds a block.
 pub const NEW_MESSAGES: &str = "__new_msgs__";
+/// What [`MESSAGES`] was before a purge, on its way out.
+pub const OLD_MESSAGES: &str = "__msgs__";
 /// Consumers.
 pub const CONSUMERS: &str = "obs";
 /// The configuration.

@@ -28,6 +28,7 @@ pub mod layout;
 pub mod record;
 pub mod recover;
 mod scan;
+pub mod store;
 pub mod state;
 pub mod subjects;
 

@@ -1,0 +1,272 @@
+//! Removing many messages: purge, compact, truncate.
+
+use super::super::layout;
+use super::FileStore;
+use super::disk::gone;
+use super::message_block::MessageBlock;
+use super::remove::{Gone, Why};
+use crate::base::fs::Fs;
+use crate::ds::expiries::Expiries;
+use crate::ds::seq_set::SeqSet;
+use crate::model::StoreCompression;
+use crate::store::message;
+use crate::store::schedules::Schedules;
+use crate::store::stream::{Filter, StoreError};
+use std::collections::VecDeque;
+
+/// Bytes of a block's file from which on it is made smaller at once.
+const COMPACT_LEN: u64 = 2 << 20;
+
+impl FileStore {
+    /// Removes all messages; the next sequence is `next` at least. How many there were.
+    ///
+    /// The blocks of the stream are replaced by one, with nothing but the last sequence: it is made
+    /// in a folder beside them, which takes their folder's place. A purge that came as far as to
+    /// have that block counts as done.
+    pub(super) fn clear(&mut self, next: u64) -> Result<u64, StoreError> {
+        let purged = self.totals.messages;
+        let last_seq = self.totals.last_seq.max(next.saturating_sub(1));
+        let index = match self.blocks.back() {
+            Some(block) => block.index.checked_add(1).ok_or(StoreError::SequenceMismatch)?,
+            None => 1,
+        };
+        let last = (last_seq, self.totals.last_ns);
+        let env = self.disk.env.clone();
+        let fs = env.fs();
+        let (new, old) = (self.dir.join(layout::NEW_MESSAGES), self.dir.join(layout::OLD_MESSAGES));
+        for left_over in [&new, &old] {
+            gone(fs.remove_dir_all(left_over))?;
+        }
+        fs.create_dir_all(&new)?;
+        fs.sync_dir(&self.dir)?;
+        let messages = std::mem::replace(&mut self.disk.dir, new);
+        let made = self.make_last(index, last);
+        let new = std::mem::replace(&mut self.disk.dir, messages);
+        self.blocks = VecDeque::from([made?]);
+        // From here on it is done, also if what follows is not.
+        swap(fs, &self.dir, &self.disk.dir, &new, &old)?;
+        self.indexed = false;
+        self.dir_unsynced = false;
+        self.forget_all();
+        self.totals.last_seq = last_seq;
+        (self.totals.first_seq, self.totals.first_ns) = (last_seq + 1, 0);
+        Ok(purged)
+    }
+
+    /// A block in the current folder that holds the last sequence, for good.
+    fn make_last(&mut self, index: u32, last: (u64, i64)) -> Result<MessageBlock, StoreError> {
+        let mut block = MessageBlock::create(&self.disk, index, last)?;
+        if last.0 > 0 {
+            block.append_tombstone(last)?;
+        }
+        block.flush(&mut self.disk)?;
+        if let Some(file) = block.take_unsynced(&self.disk)? {
+            file.sync_all()?;
+        }
+        self.disk.env.fs().sync_dir(&self.disk.dir)?;
+        Ok(block)
+    }
+
+    /// Nothing is there any more.
+    fn forget_all(&mut self) {
+        self.effects.messages -= self.totals.messages as i64;
+        self.effects.bytes -= self.totals.bytes as i64;
+        (self.totals.messages, self.totals.bytes) = (0, 0);
+        self.subjects.clear();
+        self.expiries = Expiries::new();
+        self.proposed.clear();
+        if let Some(schedules) = &mut self.schedules {
+            *schedules = Schedules::new();
+        }
+        self.dirty = true;
+    }
+
+    /// Removes all messages, and forgets that there were any.
+    pub(super) fn reset(&mut self, now_ns: i64) -> Result<(), StoreError> {
+        self.totals.last_seq = 0;
+        self.totals.last_ns = now_ns;
+        self.clear(0)?;
+        self.totals.first_seq = 0;
+        Ok(())
+    }
+
+    /// Removes the messages before `seq`, which is not beyond the last. How many there were.
+    pub(super) fn compact_to(&mut self, seq: u64) -> Result<u64, StoreError> {
+        if self.totals.first_seq >= seq {
+            return Ok(0);
+        }
+        let before = self.totals.messages;
+        self.drop_index()?;
+        // Those that are whole before it go as they are; the last one is not among them.
+        while self.blocks.len() > 1 && self.blocks.front().is_some_and(|b| b.last.0 < seq) {
+            self.forget_messages(0, u64::MAX)?;
+            // What its tombstones delete was before it: they can be given up when that is gone.
+            self.needed_tombstones(0)?;
+            self.drop_block(0)?;
+        }
+        self.compact_block_to(0, seq)?;
+        self.settle_first();
+        self.flush_last()?;
+        Ok(before - self.totals.messages)
+    }
+
+    /// Removes the messages of a block before `seq`, from its file if that is worth it.
+    fn compact_block_to(&mut self, at: usize, seq: u64) -> Result<(), StoreError> {
+        let gone = self.forget_messages(at, seq)?;
+        let Some(block) = self.blocks.get(at) else { return Ok(()) };
+        let large = block.len() > COMPACT_LEN && block.bytes.saturating_mul(2) < block.len();
+        if large && block.messages > 0 {
+            return self.rewrite_block(at);
+        }
+        for stamp in gone {
+            self.add_tombstone(stamp)?;
+        }
+        let is_spent = self.blocks.get(at).is_some_and(|block| block.messages == 0);
+        if is_spent { self.remove_spent(at) } else { Ok(()) }
+    }
+
+    /// Writes a block's file anew with what is left in it.
+    pub(super) fn rewrite_block(&mut self, at: usize) -> Result<(), StoreError> {
+        let needed = self.needed_tombstones(at)?;
+        self.drop_index()?;
+        let last_seq = self.totals.last_seq;
+        let is_last = at + 1 == self.blocks.len();
+        let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
+        // Who has the last sequence keeps it.
+        let last = (block.last.0 == last_seq).then_some(block.last);
+        let packed = self.config.compression == StoreCompression::S2 && !is_last;
+        let before = block.len();
+        block.rewrite(&mut self.disk, last, &[], packed, |seq| needed.contains(seq))?;
+        block.compact = block.len() >= before;
+        Ok(())
+    }
+
+    /// Removes what is meant, as the trait says it.
+    pub(super) fn purge_meant(
+        &mut self,
+        filter: Filter<'_>,
+        seq: u64,
+        keep: u64,
+    ) -> Result<u64, StoreError> {
+        let state = self.count(1, filter, false)?;
+        if state.messages <= keep {
+            return Ok(0);
+        }
+        let most = state.messages - keep;
+        let last = if seq == 0 { state.last_seq } else { (seq - 1).min(state.last_seq) };
+        let (mut removed, mut next) = (0, state.first_seq);
+        let mut only = None;
+        while removed < most
+            && let Some(found) = self.find_next(filter, next)?.filter(|found| *found <= last)
+        {
+            next = found + 1;
+            if self.take_out(found, Why::Asked)? {
+                removed += 1;
+                only = (removed == 1).then_some(found);
+            }
+        }
+        if let Some(only) = only {
+            self.effects.push_removed(only, &self.subject);
+        }
+        self.flush_last()?;
+        Ok(removed)
+    }
+
+    /// Forgets everything after `seq`, which is before the last.
+    ///
+    /// Tombstones of what is cut off may be needed: first they are put where they stay, then blocks
+    /// are removed from the last one on, then the block of `seq` is cut. Whatever of this a crash
+    /// leaves behind is a stream that was there before, shortened.
+    pub(super) fn truncate_to(&mut self, seq: u64) -> Result<(), StoreError> {
+        self.drop_index()?;
+        self.flush_last()?;
+        let at = self.block_of(seq).min(self.blocks.len().saturating_sub(1));
+        // The block that will be the last: not one that begins after `seq`.
+        let stays = |block: &MessageBlock| block.first.0 <= seq && block.messages > 0;
+        let at = (0..=at).rev().find(|at| self.blocks.get(*at).is_some_and(stays)).unwrap_or(0);
+        let mut carried = Vec::new();
+        for later in at + 1..self.blocks.len() {
+            let needed = self.needed_tombstones(later)?;
+            let Some(block) = self.blocks.get_mut(later) else { break };
+            let tombstones = block.tombstones(&mut self.disk)?;
+            let is_carried = |seq_of: u64| needed.contains(seq_of) && seq_of <= seq;
+            carried.extend(tombstones.into_iter().filter(|stamp| is_carried(stamp.0)));
+        }
+        let own = self.needed_tombstones(at)?;
+        let last = self.last_stamp(at, seq)?;
+        if !carried.is_empty()
+            && let Some(block) = self.blocks.get_mut(at)
+        {
+            let whole = Some(block.last);
+            block.rewrite(&mut self.disk, whole, &carried, false, |seq| own.contains(seq))?;
+        }
+        while self.blocks.len() > at + 1 {
+            let later = self.blocks.len() - 1;
+            self.forget_messages(later, u64::MAX)?;
+            self.drop_block(later)?;
+        }
+        self.sync_dir()?;
+        self.cut(at, last, &carried, &own)?;
+        (self.totals.last_seq, self.totals.last_ns) = last;
+        self.settle_first();
+        Ok(())
+    }
+
+    /// The time at which the stream ends with `seq`.
+    fn last_stamp(&mut self, at: usize, seq: u64) -> Result<(u64, i64), StoreError> {
+        let Some(block) = self.blocks.get_mut(at) else { return Ok((seq, self.totals.last_ns)) };
+        let time_ns = match block.holds(seq) {
+            true => block.time_of(&mut self.disk, seq)?,
+            false => block.last.1,
+        };
+        Ok((seq, time_ns))
+    }
+
+    /// Ends the last block behind `last`.
+    fn cut(
+        &mut self,
+        at: usize,
+        last: (u64, i64),
+        carried: &[(u64, i64)],
+        own: &SeqSet,
+    ) -> Result<(), StoreError> {
+        let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
+        let index = block.index;
+        let mut seqs = Vec::new();
+        let mut next = block.next_held(last.0 + 1);
+        while let Some(seq) = next {
+            seqs.push(seq);
+            next = block.next_held(seq + 1);
+        }
+        for seq in seqs.into_iter().rev() {
+            let Some(block) = self.blocks.get_mut(at) else { break };
+            let Some(record) = block.peek(&mut self.disk, seq)? else { continue };
+            let (len, time_ns) = (record.len as u64, record.time_ns);
+            let ttl_s = message::ttl_s(record.headers);
+            self.subject.clear();
+            self.subject.extend_from_slice(record.subject);
+            block.remove(&mut self.disk, seq, len)?;
+            self.forget(Gone { block: index, seq, len, time_ns, ttl_s });
+        }
+        let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
+        block.rewrite(&mut self.disk, Some(last), carried, false, |seq| own.contains(seq))?;
+        block.end_at(last);
+        block.check_open(&self.disk)?;
+        Ok(())
+    }
+}
+
+/// Puts the new folder in the place of the blocks', for good.
+fn swap(
+    fs: &dyn Fs,
+    stream: &std::path::Path,
+    messages: &std::path::Path,
+    new: &std::path::Path,
+    old: &std::path::Path,
+) -> Result<(), StoreError> {
+    fs.rename(messages, old)?;
+    fs.rename(new, messages)?;
+    fs.sync_dir(stream)?;
+    gone(fs.remove_dir_all(old))?;
+    Ok(())
+}
