@@ -157,7 +157,7 @@ impl<'a> Builder<'a> {
         block.bytes += len as u64;
         block.ttls += u64::from(headers::value(headers, b"Nats-TTL").is_some());
         block.schedules += u64::from(headers::value(headers, b"Nats-Schedule").is_some());
-        self.index.subjects.add(subject, block.index);
+        self.index.subjects.add(subject, block.index, seq);
         let totals = &mut self.index.totals;
         if totals.messages == 0 {
             (totals.first_seq, totals.first_ns) = (seq, time_ns);

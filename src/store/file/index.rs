@@ -22,7 +22,7 @@
 use super::crypt::{AssetKey, CryptError};
 use super::hash::{HASH_LEN, KeyedHash};
 use super::state::{BlockState, Totals};
-use super::subjects::{SubjectTotals, Subjects};
+use super::subjects::{SubjectState, Subjects};
 use crate::base::codec::{Cursor, put_bytes, put_uvarint, put_varint};
 use crate::ds::seq_set::SeqSet;
 
@@ -111,11 +111,11 @@ impl Index {
         put_uvarint(out, totals.last_seq);
         put_varint(out, totals.last_ns);
         put_uvarint(out, self.subjects.len() as u64);
-        for (subject, totals) in self.subjects.iter() {
+        for (subject, state) in self.subjects.iter() {
             put_bytes(out, subject);
-            put_uvarint(out, totals.messages);
-            put_uvarint(out, totals.first_block.into());
-            put_uvarint(out, totals.last_block.into());
+            put_uvarint(out, state.messages);
+            put_uvarint(out, state.first_block.into());
+            put_uvarint(out, state.last_block.into());
         }
         put_uvarint(out, self.blocks.len() as u64);
         for block in &self.blocks {
@@ -181,7 +181,8 @@ fn body(version: u8, cursor: &mut Cursor<'_>) -> Option<Index> {
             ..=3 if messages <= 1 => first_block,
             _ => u32::try_from(cursor.uvarint()?).ok()?,
         };
-        subjects.insert_unique(subject, SubjectTotals { messages, first_block, last_block });
+        let state = SubjectState { messages, first_block, last_block, ..Default::default() };
+        subjects.insert_unique(subject, state);
     }
     let count = cursor.uvarint()?;
     let mut blocks = Vec::new();

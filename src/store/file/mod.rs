@@ -8,7 +8,7 @@
 //! | [`crypt`] | keys, sealed files, encrypted blocks |
 //! | [`block`] | the records of a block, and what is readable of a damaged one |
 //! | [`state`] | what is known of a block and of a stream |
-//! | [`subjects`] | how many messages each subject has, and in which blocks |
+//! | [`subjects`] | how many messages each subject has, and where the first and last are |
 //! | [`index`] | `index.db`, the state as it was when it was last written |
 //! | [`layout`] | names of files |
 //! | [`files`] | files of a stream and its consumers, opened and verified |

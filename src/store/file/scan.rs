@@ -208,15 +208,12 @@ impl<'r> Scan<'r> {
 
     /// Counts a message for its subject, if the limit on subjects leaves it.
     fn keep_for_subject(&mut self, record: &Record<'_>, block: u32) -> bool {
-        if record.subject.is_empty() {
-            return true;
-        }
         let subjects = &mut self.out.subjects;
-        let held = || subjects.get(record.subject).map_or(0, |totals| totals.messages);
-        if self.limits.per_subject_max != u64::MAX && held() >= self.limits.per_subject_max {
+        let max = self.limits.per_subject_max;
+        if max != u64::MAX && subjects.get(record.subject).is_some_and(|s| s.messages >= max) {
             return false;
         }
-        subjects.add(record.subject, block);
+        subjects.add_older(record.subject, block, record.seq);
         true
     }
 
