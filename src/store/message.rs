@@ -14,14 +14,18 @@ const SECOND_NS: i64 = 1_000_000_000;
 
 /// Seconds to live by the message's own header; -1 is for ever, 0 is not said (or not readable).
 pub fn ttl_s(block: &[u8]) -> i64 {
-    let text = headers::value(block, b"Nats-TTL").and_then(|ttl| std::str::from_utf8(ttl).ok());
+    headers::value(block, b"Nats-TTL").and_then(parse_ttl_s).unwrap_or(0)
+}
+
+/// Seconds to live: a duration or a number; -1 is for ever. `None` is not readable.
+pub fn parse_ttl_s(text: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(text).ok()?;
     match text {
-        None | Some("") => 0,
-        Some(never) if never.eq_ignore_ascii_case("never") => -1,
-        Some(text) => match GoDuration::parse(text) {
-            Ok(GoDuration(ns)) if ns >= SECOND_NS => ns / SECOND_NS,
-            Ok(_) => 0,
-            Err(_) => text::parse_i64(text.as_bytes()).unwrap_or(0),
+        "" => Some(0),
+        never if never.eq_ignore_ascii_case("never") => Some(-1),
+        text => match GoDuration::parse(text) {
+            Ok(GoDuration(ns)) => (ns >= SECOND_NS).then_some(ns / SECOND_NS),
+            Err(_) => text::parse_i64(text.as_bytes()),
         },
     }
 }
@@ -39,12 +43,18 @@ pub fn is_rollup(block: &[u8]) -> bool {
 
 /// When the message, stored at `time_ns`, is due after `now_ns` if it is a schedule.
 pub fn schedule(env: &Env, block: &[u8], time_ns: i64, now_ns: i64) -> Option<i64> {
+    schedule_pattern(env, block)?.next(time_ns, now_ns)
+}
+
+/// The schedule that the message is.
+pub fn schedule_pattern(env: &Env, block: &[u8]) -> Option<Schedule> {
     let pattern = std::str::from_utf8(headers::value(block, b"Nats-Schedule")?).ok()?;
     let zone = match headers::value(block, b"Nats-Schedule-Time-Zone") {
-        None | Some(b"") => None,
+        None => None,
+        Some(b"") => return None,
         Some(name) => Some(Zone::named(env, std::str::from_utf8(name).ok()?)?),
     };
-    Schedule::parse(pattern, zone)?.next(time_ns, now_ns)
+    Schedule::parse(pattern, zone)
 }
 
 /// The subject of the schedule that made this message.

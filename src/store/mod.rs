@@ -8,6 +8,10 @@ pub mod consumer;
 pub mod file;
 pub mod memory;
 pub mod message;
+#[cfg(test)]
+mod model_tests;
+mod proposals;
+pub mod scheduled;
 pub mod schedules;
 pub mod sources;
 pub mod stream;

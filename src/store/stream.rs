@@ -11,6 +11,8 @@ use crate::ds::generic_sublist::SimpleSublist;
 use crate::model::{SimpleState, StorageType, StreamConfig, StreamState};
 use crate::wire::subject;
 use std::collections::BTreeMap;
+use std::mem;
+use std::ops::ControlFlow;
 
 /// Why a store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -149,15 +151,6 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// A message that is gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Removed {
-    /// Its sequence.
-    pub seq: u64,
-    /// Its subject.
-    pub subject: Box<[u8]>,
-}
-
 /// A message whose time is over but whose subject's end shall be marked, so that the owner removes
 /// it: with a marker after it, or by agreement with the other replicas.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,25 +163,55 @@ pub struct Expired {
     pub marker: bool,
 }
 
-/// What has become of the stream since the owner last asked.
+/// What has become of the stream since the owner last asked. One is filled again and again: it
+/// keeps its buffers, so that a message that makes room for another costs no allocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
     /// Messages more, or less.
     pub messages: i64,
     /// Bytes more, or less.
     pub bytes: i64,
-    /// Messages that went one by one. Those of a purge are in the totals only.
-    pub removed: Vec<Removed>,
     /// Messages for the owner to remove.
     pub expired: Vec<Expired>,
+    /// Sequence, and where its subject ends in `subjects`.
+    removed: Vec<(u64, usize)>,
+    subjects: Vec<u8>,
+}
+
+impl Effects {
+    /// Notes that message `seq` went by itself.
+    pub fn push_removed(&mut self, seq: u64, subject: &[u8]) {
+        self.subjects.extend_from_slice(subject);
+        self.removed.push((seq, self.subjects.len()));
+    }
+
+    /// Messages that went one by one, in that order: sequence and subject. Those of a purge are in
+    /// the totals only.
+    pub fn removed(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let mut start = 0;
+        self.removed.iter().map(move |(seq, end)| {
+            let subject = &self.subjects[start..*end];
+            start = *end;
+            (*seq, subject)
+        })
+    }
+
+    /// Moves everything into `out`, whose buffers are filled the next time.
+    pub fn take_into(&mut self, out: &mut Self) {
+        (out.messages, out.bytes) = (0, 0);
+        out.expired.clear();
+        out.removed.clear();
+        out.subjects.clear();
+        mem::swap(self, out);
+    }
 }
 
 /// The messages of a stream.
 pub trait StreamStore: Send {
     /// Where they are.
     fn kind(&self) -> StorageType;
-    /// What has become of the stream since the last call.
-    fn take_effects(&mut self) -> Effects;
+    /// What has become of the stream since the last call, in the place of what `out` holds.
+    fn take_effects(&mut self, out: &mut Effects);
 
     /// Stores a message as the next one, if limits that refuse new messages allow it; its sequence.
     fn store(&mut self, message: NewMessage<'_>, now_ns: i64) -> Result<u64, StoreError>;
@@ -241,7 +264,7 @@ pub trait StreamStore: Send {
     fn purge_ex(&mut self, filter: Filter<'_>, seq: u64, keep: u64) -> Result<u64, StoreError>;
     /// Removes all messages below `seq`, which may be beyond the last; how many.
     fn compact(&mut self, seq: u64) -> Result<u64, StoreError>;
-    /// Forgets everything after `seq`; all if it is 0.
+    /// Forgets everything after `seq`; all, the sequences too, if it is 0.
     fn truncate(&mut self, seq: u64, now_ns: i64) -> Result<(), StoreError>;
     /// Removes what is too old; when to ask again, if ever.
     fn expire(&mut self, now_ns: i64) -> Result<Option<i64>, StoreError>;
@@ -268,6 +291,33 @@ pub trait StreamStore: Send {
         max_seq: u64,
         max_allowed: usize,
     ) -> Result<Vec<u64>, StoreError>;
+    /// Reads the messages of [`StreamStore::multi_last_seqs`] from `min_seq` on, and gives each to
+    /// `visit` with how many are still to come, until that breaks. How many there are, those
+    /// before `min_seq` included, and how many were not come to.
+    ///
+    /// # Errors
+    /// As that; nothing is visited then.
+    fn multi_last_msgs(
+        &self,
+        filter: Filter<'_>,
+        (min_seq, max_seq): (u64, u64),
+        max_allowed: usize,
+        visit: &mut dyn FnMut(&StoredMessage, u64) -> ControlFlow<()>,
+    ) -> Result<(u64, u64), StoreError> {
+        let seqs = self.multi_last_seqs(filter, max_seq, max_allowed)?;
+        let total = seqs.len() as u64;
+        let mut message = StoredMessage::default();
+        for (seq, left) in seqs.into_iter().zip((0..total).rev()) {
+            if seq < min_seq {
+                continue;
+            }
+            self.load(seq, &mut message)?;
+            if visit(&message, left).is_break() {
+                return Ok((total, left));
+            }
+        }
+        Ok((total, 0))
+    }
     /// How many messages from `seq` on are meant, counting only the last of each subject if
     /// `last_per_subject`; and up to which sequence that is so.
     fn num_pending(
@@ -290,9 +340,9 @@ pub trait StreamStore: Send {
     fn update_config(&mut self, config: &StreamConfig, now_ns: i64) -> Result<(), StoreError>;
     /// Which sources are followed, by the names in their messages' headers.
     fn track_sources(&mut self, names: &[Vec<u8>]);
-    /// How far the sources are read.
+    /// How far the sources are read; without those of which nothing has been read.
     fn sources_state(&self) -> Sources;
-    /// Takes over how far the sources are read.
+    /// Takes over how far the sources are read, if any are followed.
     fn apply_sources_state(&mut self, sources: &Sources);
     /// The schedules, if messages may be that.
     fn schedules(&mut self) -> Option<&mut Schedules>;

@@ -1,13 +1,12 @@
 //! What a stream's limits refuse or remove.
 
+use super::MemoryStore;
 use super::messages::size_of;
-use super::{MemoryStore, Proposal};
 use crate::model::{DiscardPolicy, SimpleState};
 use crate::store::message;
 use crate::store::stream::{Expired, Filter, NewMessage, StoreError};
 
-/// How long the owner has to remove what it was asked to, before it is asked again.
-const PROPOSAL_NS: i64 = 2_000_000_000;
+const SECOND_NS: i64 = 1_000_000_000;
 
 /// A limit; none if it is not positive.
 fn limit(value: i64) -> Option<u64> {
@@ -90,67 +89,94 @@ impl MemoryStore {
     /// Removes what is too old or has lived as long as it was to, or leaves that to the owner;
     /// when there is more, if ever.
     pub(super) fn expire_at(&mut self, now_ns: i64) -> Option<i64> {
-        let mut due = self.too_old(now_ns);
-        due.extend(self.expiries.due(now_ns).map(|(seq, _)| seq));
+        let mut due = self.take_old(now_ns);
+        self.expiries.expire(now_ns, |seq, _| {
+            due.push(seq);
+            true
+        });
+        due.extend(self.proposals.due(now_ns));
         due.sort_unstable();
         due.dedup();
-        if self.config.subject_delete_marker_ttl.0 < 1_000_000_000 {
-            due.iter().for_each(|seq| _ = self.remove_one(*seq, false));
-        } else {
+        if self.marks_ends() {
             due.iter().for_each(|seq| self.propose(*seq, now_ns));
+        } else {
+            due.iter().for_each(|seq| _ = self.remove_one(*seq, false));
         }
-        self.next_due(now_ns)
+        self.next_due()
     }
 
-    /// The messages that are older than the stream allows.
-    fn too_old(&self, now_ns: i64) -> Vec<u64> {
-        let Some(max_age) = limit(self.config.max_age.0) else { return Vec::new() };
-        let oldest_ns = now_ns.saturating_sub_unsigned(max_age);
-        let all = self.messages.range(self.first_seq..=self.last_seq);
-        all.take_while(|(_, message)| message.time_ns <= oldest_ns)
-            .filter(|(_, message)| message.ttl_s >= 0)
-            .map(|(seq, _)| seq)
-            .collect()
+    /// Whether the end of a subject is marked, which is the owner's to do.
+    fn marks_ends(&self) -> bool {
+        self.config.subject_delete_marker_ttl.0 >= SECOND_NS
     }
 
-    fn next_due(&self, now_ns: i64) -> Option<i64> {
-        // What was left to the owner is due already, and asked for again if nothing happens.
-        let again = self.proposed.values().map(|proposal| proposal.at_ns + PROPOSAL_NS).min();
-        let ttl = self.expiries.iter().map(|(_, at_ns)| at_ns).find(|at_ns| *at_ns > now_ns);
+    /// The messages that have become older than the stream allows.
+    fn take_old(&mut self, now_ns: i64) -> Vec<u64> {
+        let mut old = Vec::new();
+        let Some(oldest_ns) = self.oldest_ns(now_ns) else { return old };
+        for (seq, message) in self.messages.range(self.aged_seq..=self.last_seq) {
+            if message.ttl_s >= 0 {
+                if message.time_ns > oldest_ns {
+                    break;
+                }
+                old.push(seq);
+            }
+            self.aged_seq = seq + 1;
+        }
+        old
+    }
+
+    /// From when on messages are not too old, if they ever are.
+    fn oldest_ns(&self, now_ns: i64) -> Option<i64> {
+        limit(self.config.max_age.0).map(|max_age| now_ns.saturating_sub_unsigned(max_age))
+    }
+
+    /// Whether a message is too old, or has lived as long as it was to.
+    fn is_due(&self, seq: u64, now_ns: i64) -> bool {
+        let oldest_ns = self.oldest_ns(now_ns);
+        self.messages.get(seq).is_some_and(|message| {
+            let ended = message.expires_ns().is_some_and(|at_ns| at_ns <= now_ns);
+            let old = oldest_ns.is_some_and(|oldest_ns| message.time_ns <= oldest_ns);
+            (self.config.allow_msg_ttl && ended) || (old && message.ttl_s >= 0)
+        })
+    }
+
+    /// Takes back what the owner was asked to remove and need not by another configuration: it
+    /// stays, or goes without him.
+    pub(super) fn reconsider(&mut self, now_ns: i64) {
+        // What was too old need not be any more, or the other way round.
+        self.aged_seq = 0;
+        let marks = self.marks_ends();
+        let asked: Vec<u64> = self.proposals.iter().collect();
+        for seq in asked {
+            if marks && self.is_due(seq, now_ns) {
+                continue;
+            }
+            let Some(message) = self.messages.get(seq) else { continue };
+            self.proposals.remove(seq, message.subject());
+            if let Some(at_ns) = message.expires_ns().filter(|_| self.config.allow_msg_ttl) {
+                self.expiries.add(seq, at_ns);
+            }
+        }
+    }
+
+    fn next_due(&self) -> Option<i64> {
         let age = limit(self.config.max_age.0).and_then(|max_age| {
-            let all = self.messages.range(self.first_seq..=self.last_seq);
-            let mut ends = all
-                .filter(|(_, message)| message.ttl_s >= 0)
-                .map(|(_, message)| message.time_ns.saturating_add_unsigned(max_age));
-            ends.find(|at_ns| *at_ns > now_ns)
+            let mut young = self.messages.range(self.aged_seq..=self.last_seq);
+            let (_, first) = young.find(|(_, message)| message.ttl_s >= 0)?;
+            Some(first.time_ns.saturating_add_unsigned(max_age))
         });
-        [again, ttl, age].into_iter().flatten().min()
+        [self.proposals.next(), self.expiries.next(), age].into_iter().flatten().min()
     }
 
-    /// Leaves the removal of a message to the owner.
+    /// Leaves the removal of a message to the owner, who may have been asked before.
     fn propose(&mut self, seq: u64, now_ns: i64) {
         let Some(found) = self.messages.get(seq) else { return };
-        let before = self.proposed.get(&seq).copied();
-        if before.is_some_and(|before| now_ns - before.at_ns < PROPOSAL_NS) {
-            return;
+        let subject = found.subject();
+        let messages = self.subjects.get(subject).map_or(0, |state| state.messages);
+        if let Some(last) = self.proposals.propose(seq, subject, messages, now_ns) {
+            let marker = last && !message::is_delete_marker(found.headers());
+            self.effects.expired.push(Expired { seq, subject: subject.into(), marker });
         }
-        // The last one of its subject is the one after which nothing stays.
-        let last = self.stays_none_but(seq);
-        let last = last && before.is_none_or(|before| before.marker);
-        self.proposed.insert(seq, Proposal { marker: last, at_ns: now_ns });
-        let marker = last && !message::is_delete_marker(found.headers());
-        let subject = found.subject().into();
-        self.effects.expired.push(Expired { seq, subject, marker });
-    }
-
-    /// Whether all other messages of the subject are left to the owner to remove.
-    fn stays_none_but(&self, seq: u64) -> bool {
-        let chain = |step: fn(&super::Message) -> u64| {
-            let next = move |at: &u64| self.messages.get(*at).map(step).filter(|at| *at != 0);
-            std::iter::successors(next(&seq), next)
-        };
-        chain(|message| message.prev)
-            .chain(chain(|message| message.next))
-            .all(|other| self.proposed.contains_key(&other))
     }
 }

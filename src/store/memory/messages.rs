@@ -19,6 +19,7 @@ pub struct Message {
     subject_len: usize,
     headers_len: usize,
     pub time_ns: i64,
+    /// Seconds to live; less than 0 is for ever, whatever the stream's limit of age.
     pub ttl_s: i64,
     pub prev: u64,
     pub next: u64,
@@ -134,14 +135,25 @@ impl Messages {
         let (first, last) = seqs.into_inner();
         // A range that ends before it begins would be refused by the map.
         let segments = self.segments.range(first / SLOTS..=(last / SLOTS).max(first / SLOTS));
-        segments
-            .flat_map(|(at, segment)| {
-                let slots = segment.slots.iter().enumerate();
-                slots.filter_map(move |(slot, message)| {
-                    Some((at * SLOTS + slot as u64, message.as_ref()?))
-                })
+        segments.flat_map(move |(at, segment)| {
+            let base = at * SLOTS;
+            let from = first.saturating_sub(base) as usize;
+            let to = last.saturating_add(1).saturating_sub(base).min(SLOTS) as usize;
+            let slots = segment.slots.get(from..to).unwrap_or_default();
+            slots.iter().enumerate().filter_map(move |(slot, message)| {
+                Some((base + (from + slot) as u64, message.as_ref()?))
             })
-            .filter(move |(seq, _)| (first..=last).contains(seq))
+        })
+    }
+
+    /// All messages, ascending.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (u64, &mut Message)> {
+        self.segments.iter_mut().flat_map(|(at, segment)| {
+            let slots = segment.slots.iter_mut().enumerate();
+            slots.filter_map(move |(slot, message)| {
+                Some((at * SLOTS + slot as u64, message.as_mut()?))
+            })
+        })
     }
 
     /// How many messages there are from `seq` on.

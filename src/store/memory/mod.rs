@@ -15,11 +15,11 @@ use crate::base::Env;
 use crate::ds::expiries::Expiries;
 use crate::model::{StorageType, StreamConfig, Time};
 use crate::store::message;
+use crate::store::proposals::Proposals;
 use crate::store::schedules::Schedules;
 use crate::store::sources::Sources;
-use crate::store::stream::{Effects, NewMessage, Removed, StoreError};
+use crate::store::stream::{Effects, NewMessage, StoreError};
 use messages::{Message, Messages};
-use std::collections::BTreeMap;
 use subjects::Subjects;
 
 /// The messages of a stream, in memory.
@@ -32,19 +32,16 @@ pub struct MemoryStore {
     first_seq: u64,
     last_seq: u64,
     last_time: Time,
+    /// Times to live that have not ended.
     expiries: Expiries,
-    /// When the removal of a message was last left to the owner, and whether with a marker.
-    proposed: BTreeMap<u64, Proposal>,
+    /// Messages below are gone, left to the owner to remove, or never too old.
+    aged_seq: u64,
+    /// Messages that are left to the owner to remove.
+    proposals: Proposals,
     schedules: Option<Schedules>,
     sources: Sources,
     effects: Effects,
     closed: bool,
-}
-
-#[derive(Clone, Copy)]
-struct Proposal {
-    marker: bool,
-    at_ns: i64,
 }
 
 impl MemoryStore {
@@ -66,7 +63,8 @@ impl MemoryStore {
             last_seq: config.first_seq.saturating_sub(1),
             last_time: Time::default(),
             expiries: Expiries::new(),
-            proposed: BTreeMap::new(),
+            aged_seq: 0,
+            proposals: Proposals::default(),
             schedules: config.allow_msg_schedules.then(Schedules::new),
             sources: Sources::default(),
             effects: Effects::default(),
@@ -80,7 +78,9 @@ impl MemoryStore {
 
     /// The next sequence, if `seq` is it or 0.
     fn next_seq(&self, seq: u64) -> Result<u64, StoreError> {
-        let next = self.last_seq.checked_add(1).ok_or(StoreError::SequenceMismatch)?;
+        // There is always one after the last.
+        let next = self.last_seq.checked_add(1).filter(|next| *next < u64::MAX);
+        let next = next.ok_or(StoreError::SequenceMismatch)?;
         if seq == 0 || seq == next { Ok(next) } else { Err(StoreError::SequenceMismatch) }
     }
 
@@ -132,6 +132,14 @@ impl MemoryStore {
         }
     }
 
+    /// Reads the times to live from the headers: times to live did not count so far.
+    fn read_ttls(&mut self) {
+        for (seq, message) in self.messages.iter_mut() {
+            message.ttl_s = message::ttl_s(message.headers());
+            message.expires_ns().into_iter().for_each(|at_ns| self.expiries.add(seq, at_ns));
+        }
+    }
+
     /// Takes a message out of everything that knows of it but the first sequence and the effects.
     fn unlink(&mut self, seq: u64) -> Option<Message> {
         let message = self.messages.remove(seq)?;
@@ -143,7 +151,7 @@ impl MemoryStore {
             after.prev = message.prev;
         }
         self.subjects.remove(message.subject(), message.prev, message.next);
-        self.proposed.remove(&seq);
+        self.proposals.remove(seq, message.subject());
         if let Some(expires) = message.expires_ns() {
             self.expiries.remove(seq, expires);
         }
@@ -167,7 +175,7 @@ impl MemoryStore {
         if seq == self.first_seq {
             self.settle_first();
         }
-        self.effects.removed.push(Removed { seq, subject: message.subject().into() });
+        self.effects.push_removed(seq, message.subject());
         if wipe {
             message.wipe();
         }
@@ -192,7 +200,7 @@ impl MemoryStore {
         self.messages = Messages::default();
         self.subjects = Subjects::default();
         self.expiries = Expiries::new();
-        self.proposed.clear();
+        (self.aged_seq, self.proposals) = (0, Proposals::default());
         if let Some(schedules) = &mut self.schedules {
             *schedules = Schedules::new();
         }

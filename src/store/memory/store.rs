@@ -5,7 +5,7 @@ use crate::ds::expiries::Expiries;
 use crate::model::{SimpleState, StorageType, StreamConfig, StreamState, Time};
 use crate::store::message;
 use crate::store::schedules::Schedules;
-use crate::store::sources::Sources;
+use crate::store::sources::{SourceState, Sources};
 use crate::store::stream::{Effects, Filter, NewMessage, StoreError, StoredMessage, StreamStore};
 use crate::store::stream_state::{DeleteBlock, EncodedStreamState};
 use std::collections::BTreeMap;
@@ -16,8 +16,8 @@ impl StreamStore for MemoryStore {
         StorageType::Memory
     }
 
-    fn take_effects(&mut self) -> Effects {
-        mem::take(&mut self.effects)
+    fn take_effects(&mut self, out: &mut Effects) {
+        self.effects.take_into(out);
     }
 
     fn store(&mut self, message: NewMessage<'_>, now_ns: i64) -> Result<u64, StoreError> {
@@ -199,6 +199,7 @@ impl StreamStore for MemoryStore {
             self.messages.range(seq + 1..=self.last_seq).map(|(seq, _)| seq).collect();
         above.iter().for_each(|seq| _ = self.unlink(*seq));
         self.last_seq = seq;
+        self.aged_seq = self.aged_seq.min(seq + 1);
         if let Some(message) = self.messages.get(seq) {
             self.last_time = Time::from_unix_ns(message.time_ns);
         }
@@ -221,13 +222,13 @@ impl StreamStore for MemoryStore {
                 continue;
             };
             // A run may be longer than all that there is: ask the messages.
-            let range = self.messages.range(first..=last.min(self.last_seq));
-            let mut seqs: Vec<u64> = range.map(|(seq, _)| seq).collect();
-            seqs.retain(|seq| match block {
-                DeleteBlock::Set(set) => set.contains(*seq),
-                DeleteBlock::List(list) => list.contains(seq),
-                DeleteBlock::Run { .. } => true,
-            });
+            let seqs: Vec<u64> = match block {
+                DeleteBlock::Run { .. } => {
+                    let range = self.messages.range(first..=last.min(self.last_seq));
+                    range.map(|(seq, _)| seq).collect()
+                }
+                _ => block.iter().collect(),
+            };
             seqs.iter().for_each(|seq| _ = self.remove_one(*seq, false));
         }
         Ok(())
@@ -318,11 +319,7 @@ impl StreamStore for MemoryStore {
 
     fn encoded_stream_state(&self, failed: u64, with_sources: bool) -> Result<Vec<u8>, StoreError> {
         self.open()?;
-        let mut sources = Sources::default();
-        if with_sources {
-            sources = self.sources.clone();
-            sources.0.retain(|_, source| source.seq > 0);
-        }
+        let sources = if with_sources { self.sources_state() } else { Sources::default() };
         let state = EncodedStreamState {
             msgs: self.messages.len(),
             bytes: self.bytes,
@@ -345,13 +342,10 @@ impl StreamStore for MemoryStore {
             return Err(StoreError::WrongType);
         }
         let before = mem::replace(&mut self.config, config.clone());
-        if config.allow_msg_ttl != before.allow_msg_ttl {
+        if !config.allow_msg_ttl {
             self.expiries = Expiries::new();
-        }
-        if config.allow_msg_ttl && !before.allow_msg_ttl {
-            for (seq, message) in self.messages.range(self.first_seq..=self.last_seq) {
-                message.expires_ns().into_iter().for_each(|at_ns| self.expiries.add(seq, at_ns));
-            }
+        } else if !before.allow_msg_ttl {
+            self.read_ttls();
         }
         if !config.allow_msg_schedules {
             self.schedules = None;
@@ -365,7 +359,10 @@ impl StreamStore for MemoryStore {
             self.schedules = Some(schedules);
         }
         self.enforce_totals();
-        self.enforce_subjects();
+        if config.max_msgs_per_subject != before.max_msgs_per_subject {
+            self.enforce_subjects();
+        }
+        self.reconsider(now_ns);
         self.expire_at(now_ns);
         Ok(())
     }
@@ -378,16 +375,18 @@ impl StreamStore for MemoryStore {
     }
 
     fn sources_state(&self) -> Sources {
-        self.sources.clone()
+        let mut sources = self.sources.clone();
+        sources.0.retain(|_, source| source.seq > 0);
+        sources
     }
 
     fn apply_sources_state(&mut self, sources: &Sources) {
         if self.sources.0.is_empty() || sources.0.is_empty() {
             return;
         }
-        for (name, state) in &mut self.sources.0 {
-            *state = sources.0.get(name).cloned().unwrap_or_default();
-        }
+        // The leader may know of sources that are yet to be followed here.
+        self.sources.0.values_mut().for_each(|source| *source = SourceState::default());
+        self.sources.0.extend(sources.0.clone());
     }
 
     fn schedules(&mut self) -> Option<&mut Schedules> {
@@ -401,9 +400,10 @@ impl StreamStore for MemoryStore {
     }
 
     fn stop(&mut self) -> Result<(), StoreError> {
-        self.open()?;
-        self.clear(self.last_seq.saturating_add(1));
-        self.closed = true;
+        if !self.closed {
+            self.clear(self.last_seq.saturating_add(1));
+            self.closed = true;
+        }
         Ok(())
     }
 
