@@ -528,7 +528,7 @@ impl Run {
         }
         let totals = states.iter().map(|(subject, state)| (subject.clone(), state.messages));
         assert_eq!(store.subjects_totals(filter), totals.collect());
-        assert_eq!(store.subjects_state(filter), states);
+        assert_eq!(store.subjects_state(filter).unwrap(), states);
 
         let all = list.last_seqs(&filter, u64::MAX);
         assert_eq!(store.multi_last_seqs(filter, 0, 0).unwrap(), all);

@@ -206,7 +206,7 @@ fn messages_dir(fs: &dyn Fs, dir: &Path) -> Result<PathBuf, FileError> {
 }
 
 /// The numbers of the blocks in a folder, in ascending order.
-fn blocks(fs: &dyn Fs, dir: &Path) -> Result<Vec<u32>, FileError> {
+pub(super) fn blocks(fs: &dyn Fs, dir: &Path) -> Result<Vec<u32>, FileError> {
     let paths = match fs.read_dir(dir) {
         Ok(paths) => paths,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -90,7 +90,8 @@ impl FileStore {
 
     /// What a message that was stored means to expiries, schedules and sources.
     fn note(&mut self, new: &NewMessage<'_>, seq: u64, time_ns: i64) {
-        let stays = self.blocks.back().is_some_and(|block| block.holds(seq));
+        let at = self.block_of(seq);
+        let stays = self.blocks.get(at).is_some_and(|block| block.holds(seq));
         if new.ttl_s > 0 && self.config.allow_msg_ttl && stays {
             self.expiries.add(seq, expiry(time_ns, new.ttl_s));
         }
@@ -99,7 +100,7 @@ impl FileStore {
             match message::schedule(env, new.headers, time_ns, time_ns) {
                 Some(at_ns) => {
                     schedules.set(seq, new.subject, at_ns);
-                    if let Some(block) = self.blocks.back_mut() {
+                    if let Some(block) = self.blocks.get_mut(at) {
                         block.schedules += 1;
                     }
                 }

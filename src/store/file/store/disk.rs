@@ -1,5 +1,6 @@
 //! The files of a running store: how its blocks are opened, read in windows and replaced.
 
+use super::super::compress;
 use super::super::crypt::{AssetKey, KeyRing};
 use super::super::files::{self, FileError};
 use super::super::layout;
@@ -75,6 +76,17 @@ impl Disk {
         let mode = OpenMode { write: true, ..OpenMode::default() };
         let file = Arc::from(fs.open(&self.block_path(index), mode)?);
         Ok(BlockFile { file, key })
+    }
+
+    /// Bytes of a block's file, and whether it is compressed.
+    pub fn look_at_block(&self, index: u32) -> io::Result<(u64, bool)> {
+        let file = self.open_block(index)?;
+        let mut head = Vec::new();
+        fill(&*file.file, &mut head, 0, compress::HEAD_LEN)?;
+        if let Some(key) = &file.key {
+            key.apply(0, &mut head);
+        }
+        Ok((file.file.len()?, compress::is_packed(&head)))
     }
 
     /// Makes a block, its key first: a block without one would be taken for one in the clear.

@@ -17,7 +17,7 @@ const FEW: usize = 32;
 const BEHIND: u64 = 1 << 63;
 
 /// The first sequence of a subject, if it is known.
-fn known(first_seq: u64) -> Option<u64> {
+pub(super) fn known(first_seq: u64) -> Option<u64> {
     (first_seq != 0 && first_seq & BEHIND == 0).then_some(first_seq)
 }
 
@@ -54,7 +54,8 @@ impl FileStore {
         let Some(rest) = next else { return Ok(None) };
         let at = self.block_of(rest);
         let from = self.blocks.get(at).map_or(0, |block| block.index);
-        let Some(found) = self.candidates(filter, from..=u32::MAX, rest..=u64::MAX) else {
+        let end = self.blocks.back().map_or(from, |block| block.index);
+        let Some(found) = self.candidates(filter, from..=end, rest..=u64::MAX) else {
             return Ok(None);
         };
         for at in at..self.blocks.len() {
@@ -184,6 +185,16 @@ impl FileStore {
         Ok(None)
     }
 
+    /// Reads the subject of a message into `self.subject`; whether there is one.
+    pub(super) fn read_subject(&mut self, seq: u64) -> Result<bool, StoreError> {
+        self.subject.clear();
+        let at = self.block_of(seq);
+        let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
+        let Some(record) = block.peek(&mut self.disk, seq)? else { return Ok(false) };
+        self.subject.extend_from_slice(record.subject);
+        Ok(true)
+    }
+
     /// Whether a message is meant.
     fn means(&mut self, filter: Filter<'_>, seq: u64) -> Result<bool, StoreError> {
         let at = self.block_of(seq);
@@ -296,6 +307,7 @@ impl FileStore {
         let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
         self.reads += 1;
         block.used = self.reads;
+        let loads = block.postings.is_none();
         let mut postings = block.postings.take().unwrap_or_default();
         let mut next = block.next_held(postings.end());
         while let Some(seq) = next {
@@ -312,7 +324,9 @@ impl FileStore {
         }
         postings.settle(block.last.0);
         block.postings = Some(postings);
-        self.trim(at);
+        if loads {
+            self.trim(at);
+        }
         Ok(())
     }
 }

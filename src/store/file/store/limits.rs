@@ -2,14 +2,14 @@
 
 use super::super::record::message_len;
 use super::remove::Why;
-use super::{FileStore, Proposal};
+use super::FileStore;
+use super::append::expiry;
 use crate::model::DiscardPolicy;
 use crate::store::message;
-use crate::store::stream::{Filter, NewMessage, StoreError};
+use crate::store::stream::{Expired, Filter, NewMessage, StoreError};
 use std::ops::ControlFlow;
 
-/// How long the owner has to remove what it was asked to, before it is asked again.
-const PROPOSAL_NS: i64 = 2_000_000_000;
+const SECOND_NS: i64 = 1_000_000_000;
 
 /// A limit; none if it is not positive.
 fn limit(value: i64) -> Option<u64> {
@@ -111,13 +111,16 @@ impl FileStore {
     /// Removes what is too old or has lived as long as it was to, or leaves that to the owner;
     /// when there is more, if ever.
     pub(super) fn expire_at(&mut self, now_ns: i64) -> Result<Option<i64>, StoreError> {
-        let marks = self.config.subject_delete_marker_ttl.0 >= 1_000_000_000;
+        let marks = self.marks_ends();
         if !marks {
             self.expire_blocks(now_ns)?;
         }
-        let (mut due, next_age) = self.too_old(now_ns)?;
-        let expired: Vec<(u64, i64)> = self.expiries.due(now_ns).collect();
-        due.extend(expired.iter().map(|(seq, _)| *seq));
+        let mut due = self.take_old(now_ns)?;
+        self.expiries.expire(now_ns, |seq, _| {
+            due.push(seq);
+            true
+        });
+        due.extend(self.proposals.due(now_ns));
         due.sort_unstable();
         due.dedup();
         for seq in due {
@@ -127,77 +130,116 @@ impl FileStore {
                 self.remove_one(seq, Why::Limits)?;
             }
         }
-        for (seq, at_ns) in expired {
-            if !marks || self.next_held(seq) != Some(seq) {
-                self.expiries.remove(seq, at_ns);
-            }
-        }
-        // What was left to the owner is due already, and asked for again if nothing happens.
-        let again = self.proposed.values().map(|proposal| proposal.at_ns + PROPOSAL_NS).min();
-        let ttl = self.expiries.after(now_ns);
-        Ok([again, ttl, next_age].into_iter().flatten().min())
+        self.next_due()
     }
 
-    /// Messages stored at that time or before are too old.
+    /// Whether the end of a subject is marked, which is the owner's to do.
+    pub(super) fn marks_ends(&self) -> bool {
+        self.config.subject_delete_marker_ttl.0 >= SECOND_NS
+    }
+
+    /// Messages stored at that time or before are too old, if any ever are.
     fn oldest_ns(&self, now_ns: i64) -> Option<i64> {
         limit(self.config.max_age.0).map(|max_age| now_ns.saturating_sub_unsigned(max_age))
     }
 
     /// Removes blocks of which all messages are too old.
     fn expire_blocks(&mut self, now_ns: i64) -> Result<(), StoreError> {
-        let Some(oldest) = self.oldest_ns(now_ns) else { return Ok(()) };
+        let Some(oldest) = self.oldest_ns(now_ns).filter(|_| !self.config.allow_msg_ttl) else {
+            return Ok(());
+        };
         while self.blocks.len() > 1
-            && self.blocks.front().is_some_and(|block| block.last.1 <= oldest && block.ttls == 0)
-            && !self.config.allow_msg_ttl
+            && self.blocks.front().is_some_and(|block| block.last.1 <= oldest)
         {
             self.remove_block(0)?;
         }
         Ok(())
     }
 
-    /// The messages that are too old, and when the next one will be.
-    fn too_old(&mut self, now_ns: i64) -> Result<(Vec<u64>, Option<i64>), StoreError> {
-        let mut due = Vec::new();
-        let Some(oldest) = self.oldest_ns(now_ns) else { return Ok((due, None)) };
-        let max_age = now_ns.saturating_sub(oldest);
-        let mut next = self.next_held(self.totals.first_seq);
+    /// The messages that have become older than the stream allows.
+    fn take_old(&mut self, now_ns: i64) -> Result<Vec<u64>, StoreError> {
+        let mut old = Vec::new();
+        let Some(oldest_ns) = self.oldest_ns(now_ns) else { return Ok(old) };
+        let mut next = self.next_held(self.aged_seq);
         while let Some(seq) = next {
+            if let Some((time_ns, _)) = self.age_of(seq)?.filter(|(_, ttl_s)| *ttl_s >= 0) {
+                if time_ns > oldest_ns {
+                    break;
+                }
+                old.push(seq);
+            }
+            self.aged_seq = seq + 1;
             next = self.next_held(seq + 1);
-            let at = self.block_of(seq);
-            let Some(block) = self.blocks.get_mut(at) else { break };
-            let (time_ns, ttl_s) = match block.peek(&mut self.disk, seq) {
-                Ok(Some(record)) => (record.time_ns, message::ttl_s(record.headers)),
-                Ok(None) | Err(StoreError::BadMessage(_)) => continue,
-                Err(e) => return Err(e),
-            };
-            // One that lives for ever does not count.
-            if ttl_s < 0 {
-                continue;
-            }
-            if time_ns > oldest {
-                return Ok((due, Some(time_ns.saturating_add(max_age))));
-            }
-            due.push(seq);
         }
-        Ok((due, None))
+        Ok(old)
     }
 
-    /// Leaves the removal of a message to the owner.
+    /// When a message was stored, and its own time to live in seconds; nothing if it is unreadable.
+    fn age_of(&mut self, seq: u64) -> Result<Option<(i64, i64)>, StoreError> {
+        let at = self.block_of(seq);
+        let Some(block) = self.blocks.get_mut(at) else { return Ok(None) };
+        match block.peek(&mut self.disk, seq) {
+            Ok(record) => Ok(record.map(|r| (r.time_ns, message::ttl_s(r.headers)))),
+            Err(StoreError::BadMessage(_)) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Whether a message is too old, or has lived as long as it was to.
+    fn is_due(&mut self, seq: u64, now_ns: i64) -> Result<bool, StoreError> {
+        let Some((time_ns, ttl_s)) = self.age_of(seq)? else { return Ok(false) };
+        let ended = ttl_s > 0 && expiry(time_ns, ttl_s) <= now_ns;
+        let old = self.oldest_ns(now_ns).is_some_and(|oldest_ns| time_ns <= oldest_ns);
+        Ok((self.config.allow_msg_ttl && ended) || (old && ttl_s >= 0))
+    }
+
+    /// Takes back what the owner was asked to remove and need not by another configuration: it
+    /// stays, or goes without him.
+    pub(super) fn reconsider(&mut self, now_ns: i64) -> Result<(), StoreError> {
+        // What was too old need not be any more, or the other way round.
+        self.aged_seq = 0;
+        let marks = self.marks_ends();
+        let asked: Vec<u64> = self.proposals.iter().collect();
+        for seq in asked {
+            if marks && self.is_due(seq, now_ns)? {
+                continue;
+            }
+            let Some((time_ns, ttl_s)) = self.age_of(seq)? else { continue };
+            self.read_subject(seq)?;
+            self.proposals.remove(seq, &self.subject);
+            if ttl_s > 0 && self.config.allow_msg_ttl {
+                self.expiries.add(seq, expiry(time_ns, ttl_s));
+            }
+        }
+        Ok(())
+    }
+
+    fn next_due(&mut self) -> Result<Option<i64>, StoreError> {
+        let mut age = None;
+        if let Some(max_age) = limit(self.config.max_age.0) {
+            let mut next = self.next_held(self.aged_seq);
+            while let Some(seq) = next {
+                if let Some((time_ns, _)) = self.age_of(seq)?.filter(|(_, ttl_s)| *ttl_s >= 0) {
+                    age = Some(time_ns.saturating_add_unsigned(max_age));
+                    break;
+                }
+                next = self.next_held(seq + 1);
+            }
+        }
+        Ok([self.proposals.next(), self.expiries.next(), age].into_iter().flatten().min())
+    }
+
+    /// Leaves the removal of a message to the owner, who may have been asked before.
     fn propose(&mut self, seq: u64, now_ns: i64) -> Result<(), StoreError> {
         let at = self.block_of(seq);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
         let Some(record) = block.peek(&mut self.disk, seq)? else { return Ok(()) };
-        let before = self.proposed.get(&seq).copied();
-        if before.is_some_and(|before| now_ns - before.at_ns < PROPOSAL_NS) {
-            return Ok(());
+        let subject = record.subject;
+        let messages = self.subjects.get(subject).map_or(0, |state| state.messages);
+        if let Some(last) = self.proposals.propose(seq, subject, messages, now_ns) {
+            let marker = last && !message::is_delete_marker(record.headers);
+            self.effects.expired.push(Expired { seq, subject: subject.into(), marker });
         }
-        self.subject.clear();
-        self.subject.extend_from_slice(record.subject);
-        let is_marker = message::is_delete_marker(record.headers);
-        // The last one of its subject is the one after which nothing stays.
-        let last = self.stays_none_but(seq) && before.is_none_or(|before| before.marker);
-        self.proposed.insert(seq, Proposal { marker: last, at_ns: now_ns });
-        self.effects.push_expired(seq, &self.subject, last && !is_marker);
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use super::super::state::{BlockState, Gaps};
 use super::body::Body;
 use super::disk::{Disk, Part};
 use super::places::Places;
+use super::postings::Postings;
 use crate::base::fs::File;
 use crate::ds::seq_set::SeqSet;
 use crate::store::stream::{NewMessage, StoreError};
@@ -40,6 +41,8 @@ pub(super) struct MessageBlock {
     hash: KeyedHash,
     body: Body,
     places: Option<Places>,
+    /// Its messages by subject, while somebody asks for them.
+    pub postings: Option<Postings>,
 }
 
 impl MessageBlock {
@@ -80,6 +83,7 @@ impl MessageBlock {
             hash: KeyedHash::for_block(&disk.stream, state.index),
             body: Body::new(state.index, written, packed),
             places: None,
+            postings: None,
         }
     }
 
@@ -222,13 +226,13 @@ impl MessageBlock {
 
     /// Gives up what was loaded to read it.
     pub fn release(&mut self) {
-        self.places = None;
+        (self.places, self.postings) = (None, None);
         self.body.release();
     }
 
     /// Whether anything is loaded that can be given up.
     pub fn is_loaded(&self) -> bool {
-        self.places.is_some()
+        self.places.is_some() || self.postings.is_some()
     }
 
     /// The message `seq`, verified; nothing if it is not here.

@@ -13,6 +13,7 @@
 //! | [`maintain`] | the index, blocks with little left in them, memory |
 //! | [`message_block`] | a block: its counts, its records |
 //! | [`body`], [`places`], [`disk`] | a block's bytes, where its records are, its file |
+//! | [`postings`] | which messages of a block each subject has |
 //!
 //! Nothing runs on its own. The owner calls `flush` after a batch and before it acknowledges,
 //! [`FileStore::begin_sync`] when the batch shall be durable, `expire` when it said so, and
@@ -37,6 +38,7 @@ mod maintain;
 mod message_block;
 mod open;
 mod places;
+mod postings;
 mod purge;
 mod queries;
 mod remove;
@@ -53,12 +55,13 @@ use super::subjects::Subjects;
 use crate::ds::expiries::Expiries;
 use crate::model::StreamConfig;
 use crate::model::Time;
+use crate::store::proposals::Proposals;
 use crate::store::schedules::Schedules;
 use crate::store::sources::Sources;
 use crate::store::stream::{Effects, StoreError};
 use disk::Disk;
 use message_block::MessageBlock;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 
@@ -75,8 +78,10 @@ pub struct FileStore {
     subjects: Subjects,
     totals: Totals,
     expiries: Expiries,
-    /// When the removal of a message was last left to the owner, and whether with a marker.
-    proposed: BTreeMap<u64, Proposal>,
+    /// Messages below are gone, left to the owner to remove, or never too old.
+    aged_seq: u64,
+    /// Messages that are left to the owner to remove.
+    proposals: Proposals,
     schedules: Option<Schedules>,
     sources: Sources,
     effects: Effects,
@@ -86,18 +91,13 @@ pub struct FileStore {
     dirty: bool,
     /// Names in the directory may not survive a loss of power.
     dir_unsynced: bool,
-    /// Blocks that may be loaded, and how often one was.
+    /// Counts reads, and which of them came before the last look at what is idle.
     reads: u64,
+    idle: u64,
     failed: Option<(io::ErrorKind, String)>,
     closed: bool,
     /// The subject of the message at hand.
     subject: Vec<u8>,
-}
-
-#[derive(Clone, Copy)]
-struct Proposal {
-    marker: bool,
-    at_ns: i64,
 }
 
 impl FileStore {

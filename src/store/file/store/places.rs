@@ -8,7 +8,7 @@ pub(super) struct Places {
 }
 
 /// Sequences that a block spans at most: no server writes more, what lies further is damage.
-const SPAN_MAX: usize = 16 << 20;
+pub(super) const SPAN_MAX: usize = 16 << 20;
 /// No record has this sequence.
 const NOWHERE: u32 = u32::MAX;
 

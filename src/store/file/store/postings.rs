@@ -5,7 +5,7 @@ use crate::store::file::subjects::SubjectId;
 /// Messages that are not sorted in until there are as many.
 const FRESH_MAX: usize = 1024;
 
-/// The messages of a block by subject, those that are deleted meanwhile among them. Twelve bytes a
+/// The messages of a block by subject, those that are deleted meanwhile among them. Sixteen bytes a
 /// message, there only while somebody asks.
 #[derive(Debug, Default)]
 pub(super) struct Postings {
@@ -34,6 +34,11 @@ impl Postings {
             // Two runs, of which one is sorted already.
             self.sorted.sort();
         }
+    }
+
+    /// All messages.
+    pub fn all(&self) -> impl Iterator<Item = (SubjectId, u64)> {
+        self.sorted.iter().chain(&self.fresh).copied()
     }
 
     /// The messages of a subject from `seq` on, ascending.

@@ -1,11 +1,11 @@
 //! Removing many messages: purge, compact, truncate.
 
 use super::super::layout;
+use super::super::record::SEQ_MAX;
 use super::FileStore;
 use super::disk::gone;
 use super::message_block::MessageBlock;
 use super::remove::{Gone, Why};
-use crate::base::fs::Fs;
 use crate::ds::expiries::Expiries;
 use crate::ds::seq_set::SeqSet;
 use crate::model::StoreCompression;
@@ -13,6 +13,7 @@ use crate::store::message;
 use crate::store::schedules::Schedules;
 use crate::store::stream::{Filter, StoreError};
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 
 /// Bytes of a block's file from which on it is made smaller at once.
 const COMPACT_LEN: u64 = 2 << 20;
@@ -21,40 +22,50 @@ impl FileStore {
     /// Removes all messages; the next sequence is `next` at least. How many there were.
     ///
     /// The blocks of the stream are replaced by one, with nothing but the last sequence: it is made
-    /// in a folder beside them, which takes their folder's place. A purge that came as far as to
-    /// have that block counts as done.
+    /// beside them and moved to a folder, which takes their folder's place. A purge that came as
+    /// far as to have the block there counts as done.
     pub(super) fn clear(&mut self, next: u64) -> Result<u64, StoreError> {
         let purged = self.totals.messages;
         let last_seq = self.totals.last_seq.max(next.saturating_sub(1));
-        let index = match self.blocks.back() {
-            Some(block) => block.index.checked_add(1).ok_or(StoreError::SequenceMismatch)?,
-            None => 1,
-        };
-        let last = (last_seq, self.totals.last_ns);
-        let env = self.disk.env.clone();
-        let fs = env.fs();
+        if last_seq >= SEQ_MAX {
+            return Err(StoreError::SequenceMismatch);
+        }
+        self.flush_last()?;
+        let before = self.totals.last_seq;
+        self.totals.last_seq = last_seq;
+        let made = self.make_last();
+        self.totals.last_seq = before;
+        let block = made?;
+        let fs = self.disk.env.fs();
         let (new, old) = (self.dir.join(layout::NEW_MESSAGES), self.dir.join(layout::OLD_MESSAGES));
         for left_over in [&new, &old] {
             gone(fs.remove_dir_all(left_over))?;
         }
         fs.create_dir_all(&new)?;
         fs.sync_dir(&self.dir)?;
-        let messages = std::mem::replace(&mut self.disk.dir, new);
-        let made = self.make_last(index, last);
-        let new = std::mem::replace(&mut self.disk.dir, messages);
-        self.blocks = VecDeque::from([made?]);
-        // From here on it is done, also if what follows is not.
-        swap(fs, &self.dir, &self.disk.dir, &new, &old)?;
-        self.indexed = false;
-        self.dir_unsynced = false;
+        // The block last: when it is there, all is.
+        let moves: [fn(&Path, u32) -> PathBuf; 2] = [layout::block_key, layout::block];
+        for path in moves {
+            gone(fs.rename(&path(&self.disk.dir, block.index), &path(&new, block.index)))?;
+            fs.sync_dir(&new)?;
+        }
+        fs.rename(&self.disk.dir, &old)?;
+        fs.rename(&new, &self.disk.dir)?;
+        fs.sync_dir(&self.dir)?;
+        gone(fs.remove_dir_all(&old))?;
+        self.blocks = VecDeque::from([block]);
+        (self.indexed, self.dir_unsynced) = (false, false);
         self.forget_all();
         self.totals.last_seq = last_seq;
         (self.totals.first_seq, self.totals.first_ns) = (last_seq + 1, 0);
         Ok(purged)
     }
 
-    /// A block in the current folder that holds the last sequence, for good.
-    fn make_last(&mut self, index: u32, last: (u64, i64)) -> Result<MessageBlock, StoreError> {
+    /// A block behind all others that holds the last sequence, for good.
+    fn make_last(&mut self) -> Result<MessageBlock, StoreError> {
+        let index = self.blocks.back().map_or(Some(1), |block| block.index.checked_add(1));
+        let index = index.ok_or(StoreError::SequenceMismatch)?;
+        let last = (self.totals.last_seq, self.totals.last_ns);
         let mut block = MessageBlock::create(&self.disk, index, last)?;
         if last.0 > 0 {
             block.append_tombstone(last)?;
@@ -83,8 +94,8 @@ impl FileStore {
 
     /// Removes all messages, and forgets that there were any.
     pub(super) fn reset(&mut self, now_ns: i64) -> Result<(), StoreError> {
-        self.totals.last_seq = 0;
-        self.totals.last_ns = now_ns;
+        self.drop_derived()?;
+        (self.totals.last_seq, self.totals.last_ns) = (0, now_ns);
         self.clear(0)?;
         self.totals.first_seq = 0;
         Ok(())
@@ -178,6 +189,7 @@ impl FileStore {
     /// are removed from the last one on, then the block of `seq` is cut. Whatever of this a crash
     /// leaves behind is a stream that was there before, shortened.
     pub(super) fn truncate_to(&mut self, seq: u64) -> Result<(), StoreError> {
+        self.drop_derived()?;
         self.drop_index()?;
         self.flush_last()?;
         let at = self.block_of(seq).min(self.blocks.len().saturating_sub(1));
@@ -254,19 +266,4 @@ impl FileStore {
         block.check_open(&self.disk)?;
         Ok(())
     }
-}
-
-/// Puts the new folder in the place of the blocks', for good.
-fn swap(
-    fs: &dyn Fs,
-    stream: &std::path::Path,
-    messages: &std::path::Path,
-    new: &std::path::Path,
-    old: &std::path::Path,
-) -> Result<(), StoreError> {
-    fs.rename(messages, old)?;
-    fs.rename(new, messages)?;
-    fs.sync_dir(stream)?;
-    gone(fs.remove_dir_all(old))?;
-    Ok(())
 }

@@ -2,7 +2,9 @@
 
 use super::FileStore;
 use super::append::expiry;
-use super::message_block::Stamp;
+use super::find::{behind, known};
+use super::disk::Disk;
+use super::message_block::{MessageBlock, Stamp};
 use crate::ds::seq_set::SeqSet;
 use crate::store::message;
 use crate::store::stream::StoreError;
@@ -30,6 +32,30 @@ pub(super) struct Gone {
     pub ttl_s: i64,
 }
 
+impl Gone {
+    /// Reads what has to be known of a message that goes, and its subject. Also what is damaged
+    /// can go; nobody knows then what it was.
+    fn read(
+        block: &mut MessageBlock,
+        disk: &mut Disk,
+        seq: u64,
+        subject: &mut Vec<u8>,
+    ) -> Result<Self, StoreError> {
+        let mut gone = Self { block: block.index, seq, len: 0, time_ns: 0, ttl_s: 0 };
+        subject.clear();
+        match block.peek(disk, seq) {
+            Ok(Some(record)) => {
+                (gone.len, gone.time_ns) = (record.len as u64, record.time_ns);
+                gone.ttl_s = message::ttl_s(record.headers);
+                subject.extend_from_slice(record.subject);
+                Ok(gone)
+            }
+            Ok(None) | Err(StoreError::BadMessage(_)) => Ok(gone),
+            Err(e) => Err(e),
+        }
+    }
+}
+
 impl FileStore {
     /// Removes a message and names it; whether there was one.
     pub(super) fn remove_one(&mut self, seq: u64, why: Why) -> Result<bool, StoreError> {
@@ -44,18 +70,15 @@ impl FileStore {
     pub(super) fn take_out(&mut self, seq: u64, why: Why) -> Result<bool, StoreError> {
         let at = self.block_of(seq);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
-        // Also one that is damaged can be removed: its hash does not matter.
-        let Some(record) = block.peek(&mut self.disk, seq)? else { return Ok(false) };
-        let (len, time_ns) = (record.len as u64, record.time_ns);
-        self.subject.clear();
-        self.subject.extend_from_slice(record.subject);
-        let ttl_s = message::ttl_s(record.headers);
-        let gone = Gone { block: block.index, seq, len, time_ns, ttl_s };
+        if !block.holds(seq) {
+            return Ok(false);
+        }
+        let gone = Gone::read(block, &mut self.disk, seq, &mut self.subject)?;
         if why == Why::Asked {
-            self.add_tombstone((seq, time_ns))?;
+            self.add_tombstone((seq, gone.time_ns))?;
         }
         let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
-        block.remove(&mut self.disk, seq, len)?;
+        block.remove(&mut self.disk, seq, gone.len)?;
         let is_empty = block.messages == 0;
         self.forget(gone);
         if is_empty {
@@ -73,7 +96,7 @@ impl FileStore {
         if gone.ttl_s > 0 {
             self.expiries.remove(gone.seq, expiry(gone.time_ns, gone.ttl_s));
         }
-        self.proposed.remove(&gone.seq);
+        self.proposals.remove(gone.seq, &self.subject);
         if let Some(schedules) = &mut self.schedules {
             schedules.remove(gone.seq);
         }
@@ -93,11 +116,13 @@ impl FileStore {
             return;
         }
         if state.first_seq == seq {
-            state.first_seq = if left == 1 && state.last_seq != seq { state.last_seq } else { 0 };
+            // One that is left is the last one too.
+            let only = left == 1 && state.last_seq != seq && state.last_seq != 0;
+            state.first_seq = if only { state.last_seq } else { behind(seq) };
             state.first_block = state.first_block.max(index);
         }
         if state.last_seq == seq {
-            state.last_seq = if left == 1 { state.first_seq } else { 0 };
+            state.last_seq = known(state.first_seq).filter(|_| left == 1).unwrap_or(0);
             state.last_block = state.last_block.min(index);
         }
     }
@@ -129,18 +154,7 @@ impl FileStore {
         let (mut next, index) = (block.next_held(0), block.index);
         while let Some(seq) = next.filter(|seq| *seq < end) {
             let Some(block) = self.blocks.get_mut(at) else { break };
-            let mut message = Gone { block: index, seq, len: 0, time_ns: 0, ttl_s: 0 };
-            self.subject.clear();
-            match block.peek(&mut self.disk, seq) {
-                Ok(Some(record)) => {
-                    (message.len, message.time_ns) = (record.len as u64, record.time_ns);
-                    message.ttl_s = message::ttl_s(record.headers);
-                    self.subject.extend_from_slice(record.subject);
-                }
-                // What is damaged goes too.
-                Ok(None) | Err(StoreError::BadMessage(_)) => {}
-                Err(e) => return Err(e),
-            }
+            let message = Gone::read(block, &mut self.disk, seq, &mut self.subject)?;
             next = block.next_held(seq + 1);
             block.remove(&mut self.disk, seq, message.len)?;
             gone.push((seq, message.time_ns));
@@ -152,25 +166,25 @@ impl FileStore {
     /// Removes a block without messages, unless it is needed: for the last sequence, or for its
     /// tombstones.
     pub(super) fn remove_spent(&mut self, at: usize) -> Result<(), StoreError> {
-        let Some(block) = self.blocks.get(at) else { return Ok(()) };
+        let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
+        // Bytes of messages that were damaged when they went.
+        let lost = std::mem::take(&mut block.bytes);
+        self.totals.bytes = self.totals.bytes.saturating_sub(lost);
+        self.effects.bytes -= lost as i64;
+        let (len, last_seq) = (block.len(), block.last.0);
         let is_last = at + 1 == self.blocks.len();
-        if is_last && block.len() < SPENT_LEN {
+        if (is_last && len < SPENT_LEN) || !self.needed_tombstones(at)?.is_empty() {
             return Ok(());
         }
-        let last = (self.totals.last_seq, self.totals.last_ns);
-        let has_last = block.last.0 == last.0;
         if is_last {
             self.new_block()?;
         }
-        if has_last || is_last {
+        if last_seq == self.totals.last_seq {
             // Another block must have the last sequence for good, before this one may be gone.
-            self.add_tombstone(last)?;
+            self.add_tombstone((self.totals.last_seq, self.totals.last_ns))?;
             self.sync_now()?;
         }
-        if self.needed_tombstones(at)?.is_empty() {
-            self.drop_block(at)?;
-        }
-        Ok(())
+        self.drop_block(at)
     }
 
     /// Removes a block, whatever is in it.

@@ -230,12 +230,15 @@ impl Subjects {
         *self = Self { hasher: self.hasher.clone(), ..Self::default() };
     }
 
-    /// Forgets the subjects without messages if they are the most, and many. Ids change then.
-    pub fn maintain(&mut self) {
+    /// Forgets the subjects without messages if they are the most, and many. Ids change then, and
+    /// the answer is yes.
+    pub fn maintain(&mut self) -> bool {
         let dead = self.entries.len() - self.live;
-        if dead > self.live.max(DEAD_MIN) {
+        let worth = dead > self.live.max(DEAD_MIN);
+        if worth {
             self.compact();
         }
+        worth
     }
 
     /// Calls `f` with every subject that is meant and has messages, until it breaks. Without
