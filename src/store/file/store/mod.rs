@@ -45,6 +45,8 @@ mod remove;
 mod stream_store;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod crash_tests;
 
 pub use append::SyncBatch;
 pub use open::{OpenError, Opened, Options};

@@ -10,6 +10,7 @@ use crate::ds::expiries::Expiries;
 use crate::ds::seq_set::SeqSet;
 use crate::model::StoreCompression;
 use crate::store::message;
+use crate::store::proposals::Proposals;
 use crate::store::schedules::Schedules;
 use crate::store::stream::{Filter, StoreError};
 use std::collections::VecDeque;
@@ -85,7 +86,7 @@ impl FileStore {
         (self.totals.messages, self.totals.bytes) = (0, 0);
         self.subjects.clear();
         self.expiries = Expiries::new();
-        self.proposed.clear();
+        self.proposals = Proposals::default();
         if let Some(schedules) = &mut self.schedules {
             *schedules = Schedules::new();
         }

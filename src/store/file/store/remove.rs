@@ -151,7 +151,7 @@ impl FileStore {
     ) -> Result<Vec<Stamp>, StoreError> {
         let mut gone = Vec::new();
         let Some(block) = self.blocks.get(at) else { return Ok(gone) };
-        let (mut next, index) = (block.next_held(0), block.index);
+        let mut next = block.next_held(0);
         while let Some(seq) = next.filter(|seq| *seq < end) {
             let Some(block) = self.blocks.get_mut(at) else { break };
             let message = Gone::read(block, &mut self.disk, seq, &mut self.subject)?;
