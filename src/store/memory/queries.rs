@@ -125,8 +125,13 @@ impl MemoryStore {
         if seq > self.last_seq || self.messages.len() == 0 {
             return SimpleState::default();
         }
-        if matches!(filter, Filter::All) && !last_per_subject {
-            return self.count_all(seq);
+        match (filter, last_per_subject) {
+            (Filter::All, false) => return self.count_all(seq),
+            (Filter::All, true) if seq == self.first_seq => {
+                let messages = self.subjects.len() as u64;
+                return SimpleState { messages, first_seq: seq, last_seq: self.last_seq };
+            }
+            _ => {}
         }
         let mut sum = SimpleState::default();
         self.subjects.for_each(filter, |_, state| {

@@ -36,7 +36,8 @@ fn subjects_totals() {
     }
     let totals = |pattern: &str| stream.store.subjects_totals(filter(pattern));
     for (subject, total) in &expected {
-        assert_eq!(totals(subject), [(subject.clone().into_bytes(), *total)].into());
+        let expected = BTreeMap::from([(subject.clone().into_bytes(), *total)]);
+        assert_eq!(totals(subject), expected);
     }
     for pattern in ["foo.*", "bar.*", "*.*", ">", ""] {
         let prefix = pattern.strip_suffix('*').filter(|prefix| *prefix != "*.").unwrap_or("");
@@ -110,8 +111,8 @@ fn last_sequences() {
         }
     }
     let all = [97, 98, 99, 196, 197, 198];
-    for (filters, max_seq, expected) in [
-        (&["foo.*"][..], 3, &[1, 2, 3][..]),
+    let cases: &[(&[&str], u64, &[u64])] = &[
+        (&["foo.*"], 3, &[1, 2, 3]),
         (&["foo.*"], 0, &all[..3]),
         (&["bar.*"], 0, &all[3..]),
         (&["bar.*"], 99, &[]),
@@ -128,8 +129,9 @@ fn last_sequences() {
         // The subjects of the stream, in either order.
         (&["foo.*", "bar.*"], 0, &all),
         (&["bar.*", "foo.*"], 0, &all),
-    ] {
-        assert_eq!(lasts(&stream, filters, max_seq), expected, "{filters:?} {max_seq}");
+    ];
+    for (filters, max_seq, expected) in cases {
+        assert_eq!(lasts(&stream, filters, *max_seq), *expected, "{filters:?} {max_seq}");
     }
 }
 
