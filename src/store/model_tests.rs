@@ -424,7 +424,10 @@ impl Run {
         for with_sources in [false, true] {
             let bytes = store.encoded_stream_state(7, with_sources).unwrap();
             let encoded = EncodedStreamState::decode(&bytes).unwrap();
-            assert_eq!((encoded.msgs, encoded.bytes, encoded.failed), (state.messages, state.bytes, 7));
+            assert_eq!(
+                (encoded.msgs, encoded.bytes, encoded.failed),
+                (state.messages, state.bytes, 7)
+            );
             assert_eq!((encoded.first_seq, encoded.last_seq), (state.first_seq, state.last_seq));
             let seqs: BTreeSet<u64> = encoded.deleted.iter().flat_map(DeleteBlock::iter).collect();
             assert!(seqs.into_iter().eq(deleted.iter().copied()));

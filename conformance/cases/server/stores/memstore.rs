@@ -382,7 +382,10 @@ fn schedule_below_a_second() {
     let made = scheduled::take_due(&mut *stream.store, &env, first);
     let [made] = &made[..] else { panic!("{made:?}") };
     let header = |key: &[u8]| headers::value(&made.headers, key).unwrap().to_vec();
-    assert_eq!((&made.subject[..], &header(b"Nats-Scheduler")[..]), (&b"foo.target"[..], &b"foo.schedule"[..]));
+    assert_eq!(
+        (&made.subject[..], &header(b"Nats-Scheduler")[..]),
+        (&b"foo.target"[..], &b"foo.schedule"[..])
+    );
     // The half second is rounded up, and another second and a half added.
     let next = Time::parse(std::str::from_utf8(&header(b"Nats-Schedule-Next")).unwrap()).unwrap();
     assert_eq!(next.unix_ns(), NOW + 3 * SECOND + SECOND / 2);

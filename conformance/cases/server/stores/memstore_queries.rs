@@ -107,7 +107,9 @@ fn last_sequences() {
     let mut stream = memory(&subjects(&["foo.*", "bar.*"]));
     for first in ["foo", "bar"] {
         for _ in 0..33 {
-            ["foo", "bar", "baz"].iter().for_each(|last| _ = stream.put(&format!("{first}.{last}")));
+            ["foo", "bar", "baz"]
+                .iter()
+                .for_each(|last| _ = stream.put(&format!("{first}.{last}")));
         }
     }
     let all = [97, 98, 99, 196, 197, 198];

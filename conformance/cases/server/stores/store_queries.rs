@@ -131,8 +131,7 @@ fn previous_of_everything() {
 
 fn last_after_removals() {
     each(&subjects(&["foo"]), |stream| {
-        let lasts =
-            |stream: &Stream| stream.store.multi_last_seqs(filter("foo"), 0, 0).unwrap();
+        let lasts = |stream: &Stream| stream.store.multi_last_seqs(filter("foo"), 0, 0).unwrap();
         stream.put_many("foo", 3);
         assert_eq!(lasts(stream), [3]);
         stream.remove([3]);
