@@ -424,7 +424,10 @@ impl Run {
         for with_sources in [false, true] {
             let bytes = store.encoded_stream_state(7, with_sources).unwrap();
             let encoded = EncodedStreamState::decode(&bytes).unwrap();
-            assert_eq!((encoded.msgs, encoded.bytes, encoded.failed), (state.messages, state.bytes, 7));
+            assert_eq!(
+                (encoded.msgs, encoded.bytes, encoded.failed),
+                (state.messages, state.bytes, 7)
+            );
             assert_eq!((encoded.first_seq, encoded.last_seq), (state.first_seq, state.last_seq));
             let seqs: BTreeSet<u64> = encoded.deleted.iter().flat_map(DeleteBlock::iter).collect();
             assert!(seqs.into_iter().eq(deleted.iter().copied()));
@@ -473,12 +476,10 @@ impl Run {
         let mut out = StoredMessage::default();
         let next = self.list.meant(&filter).find(|(seq, _)| *seq >= start);
         let found = store.load_next(filter, start, &mut out);
-        check_found(&found, &out, next);
-        assert!(!matches!(found, Err(ref error) if !matches!(error, StoreError::Eof)));
+        check_found(found, &out, next, StoreError::Eof);
         let prev = self.list.meant(&filter).rev().find(|(seq, _)| *seq <= start);
         let found = store.load_prev(filter, start, &mut out);
-        check_found(&found, &out, prev);
-        assert!(!matches!(found, Err(ref error) if !matches!(error, StoreError::Eof)));
+        check_found(found, &out, prev, StoreError::Eof);
     }
 
     fn check_counts(&self, store: &mut dyn StreamStore, filter: Filter<'_>, start: u64) {
@@ -516,8 +517,7 @@ impl Run {
             _ => list.meant(&filter).next_back(),
         };
         let found = store.load_last(filter, &mut out);
-        check_found(&found, &out, last);
-        assert!(!matches!(found, Err(ref error) if !matches!(error, StoreError::NotFound)));
+        check_found(found, &out, last, StoreError::NotFound);
 
         let mut states = BTreeMap::<Vec<u8>, SimpleState>::new();
         for (seq, entry) in list.meant(&filter) {
@@ -582,11 +582,12 @@ fn same<T: PartialEq + std::fmt::Debug>(
 }
 
 fn check_found(
-    found: &Result<(), StoreError>,
+    found: Result<(), StoreError>,
     out: &StoredMessage,
     expected: Option<(u64, &list::Entry)>,
+    none: StoreError,
 ) {
-    assert_eq!(found.is_ok(), expected.is_some());
+    same(found, expected.map(drop).ok_or(none));
     if let Some((seq, entry)) = expected {
         assert_eq!((out.seq, out.subject()), (seq, &*entry.subject));
         assert_eq!(out.payload(), entry.payload);

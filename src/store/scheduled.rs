@@ -74,8 +74,7 @@ fn make(
     };
     headers::append(&mut block, b"Nats-Scheduler", schedule.subject());
     headers::append(&mut block, b"Nats-Schedule-Next", next.as_bytes());
-    for (key, value) in
-        [(&b"Nats-TTL"[..], ttl), (b"Nats-Rollup", asked(b"Nats-Schedule-Rollup"))]
+    for (key, value) in [(&b"Nats-TTL"[..], ttl), (b"Nats-Rollup", asked(b"Nats-Schedule-Rollup"))]
     {
         value.into_iter().for_each(|value| headers::append(&mut block, key, value));
     }

@@ -33,6 +33,7 @@ mod signal;
 mod split;
 mod store_cli;
 mod store_codecs;
+mod stores;
 mod stree;
 mod subject_fuzz;
 mod subject_transform;
@@ -72,6 +73,7 @@ crate::collect! {
     split,
     store_cli,
     store_codecs,
+    stores,
     stree,
     subject_fuzz,
     subject_transform,

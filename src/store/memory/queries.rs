@@ -21,6 +21,12 @@ impl MemoryStore {
         if start > self.last_seq {
             return None;
         }
+        if let Filter::Literal(subject) = filter {
+            let state = self.subjects.get(subject)?;
+            let back = self.chain(state.last_seq, |message| message.prev);
+            let along = self.messages.range(start..=state.last_seq);
+            return self.meet(back.take_while(|seq| *seq >= start), along, subject);
+        }
         let meant = |(_, message): &(u64, &Message)| filter.matches(message.subject());
         let mut all = self.messages.range(start..=self.last_seq);
         if let Some(near) = all.by_ref().take(NEAR).find(meant) {
@@ -51,6 +57,12 @@ impl MemoryStore {
         if start < self.first_seq {
             return None;
         }
+        if let Filter::Literal(subject) = filter {
+            let state = self.subjects.get(subject)?;
+            let on = self.chain(state.first_seq, |message| message.next);
+            let along = self.messages.range(state.first_seq..=start).rev();
+            return self.meet(on.take_while(|seq| *seq <= start), along, subject);
+        }
         let meant = |(_, message): &(u64, &Message)| filter.matches(message.subject());
         let mut all = self.messages.range(self.first_seq..=start).rev();
         if let Some(near) = all.by_ref().take(NEAR).find(meant) {
@@ -70,15 +82,34 @@ impl MemoryStore {
         self.messages.range(from..=to).rev().find(meant)
     }
 
-    /// The last message up to `max_seq` of a subject.
-    pub(super) fn last_of(&self, state: &SimpleState, max_seq: u64) -> Option<u64> {
-        self.backwards(state.last_seq).find(|seq| *seq <= max_seq)
+    /// The first message of a subject `along` the others, or the last one along its own, which
+    /// come to meet it from the other end: whichever takes fewer steps.
+    fn meet<'a>(
+        &'a self,
+        own: impl Iterator<Item = u64>,
+        mut along: impl Iterator<Item = (u64, &'a Message)>,
+        subject: &[u8],
+    ) -> Option<(u64, &'a Message)> {
+        let mut last = None;
+        for seq in own {
+            last = Some(seq);
+            let found = along.next().filter(|(_, message)| message.subject() == subject);
+            if found.is_some() {
+                return found;
+            }
+        }
+        Some((last?, self.messages.get(last?)?))
     }
 
-    /// The sequences of a subject from one of them back.
-    fn backwards(&self, last: u64) -> impl Iterator<Item = u64> {
-        iter::successors(Some(last).filter(|seq| *seq != 0), |seq| {
-            self.messages.get(*seq).map(|message| message.prev).filter(|seq| *seq != 0)
+    /// The last message up to `max_seq` of a subject.
+    pub(super) fn last_of(&self, state: &SimpleState, max_seq: u64) -> Option<u64> {
+        self.chain(state.last_seq, |message| message.prev).find(|seq| *seq <= max_seq)
+    }
+
+    /// The sequences of a subject from one of them on, or back.
+    fn chain(&self, from: u64, step: fn(&Message) -> u64) -> impl Iterator<Item = u64> {
+        iter::successors(Some(from).filter(|seq| *seq != 0), move |seq| {
+            self.messages.get(*seq).map(step).filter(|seq| *seq != 0)
         })
     }
 
@@ -94,8 +125,13 @@ impl MemoryStore {
         if seq > self.last_seq || self.messages.len() == 0 {
             return SimpleState::default();
         }
-        if matches!(filter, Filter::All) && !last_per_subject {
-            return self.count_all(seq);
+        match (filter, last_per_subject) {
+            (Filter::All, false) => return self.count_all(seq),
+            (Filter::All, true) if seq == self.first_seq => {
+                let messages = self.subjects.len() as u64;
+                return SimpleState { messages, first_seq: seq, last_seq: self.last_seq };
+            }
+            _ => {}
         }
         let mut sum = SimpleState::default();
         self.subjects.for_each(filter, |_, state| {
@@ -107,7 +143,8 @@ impl MemoryStore {
             } else if state.first_seq >= seq {
                 (state.messages, state.first_seq)
             } else {
-                let after = self.backwards(state.last_seq).take_while(|at| *at >= seq);
+                let back = self.chain(state.last_seq, |message| message.prev);
+                let after = back.take_while(|at| *at >= seq);
                 after.fold((0, 0), |(messages, _), at| (messages + 1, at))
             };
             sum.messages += messages;

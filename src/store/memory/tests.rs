@@ -33,10 +33,8 @@ fn old_messages_make_room_and_are_named() {
 
 #[test]
 fn messages_that_never_expire_are_passed_once() {
-    let mut store = store(StreamConfig {
-        max_age: GoDuration(10 * SECOND_NS),
-        ..StreamConfig::default()
-    });
+    let mut store =
+        store(StreamConfig { max_age: GoDuration(10 * SECOND_NS), ..StreamConfig::default() });
     let never = NewMessage { subject: b"a", ttl_s: -1, ..NewMessage::default() };
     let message = NewMessage { ttl_s: 0, ..never };
     for time_ns in 0..5 {

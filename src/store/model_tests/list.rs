@@ -171,8 +171,7 @@ impl List {
         let Some(max) = Some(self.config.max_msgs_per_subject).filter(|max| *max > 0) else {
             return;
         };
-        let seqs: Vec<u64> =
-            self.meant(&Filter::Literal(subject)).map(|(seq, _)| seq).collect();
+        let seqs: Vec<u64> = self.meant(&Filter::Literal(subject)).map(|(seq, _)| seq).collect();
         let more = seqs.len().saturating_sub(max as usize);
         self.remove_all(&seqs[..more]);
     }
