@@ -221,7 +221,8 @@ fn crash_everywhere(config: StreamConfig, options: Options, steps: &[Step], seed
         let fs = CrashFs::default();
         fs.fail_at(at, Fault::Freeze);
         run.seen = Vec::new();
-        assert!(run.go(&fs, steps));
+        // An operation whose failure does not matter is no end.
+        run.go(&fs, steps);
         let what = format!("stopped at operation {at}");
         run.check(&fs.kill(), &format!("{what}, process killed"));
         run.check(&fs.crash(seed ^ at), &format!("{what}, power lost"));

@@ -91,30 +91,18 @@ impl FileStore {
         }
         let max_msgs = limit(self.config.max_msgs).unwrap_or(u64::MAX);
         let max_bytes = limit(self.config.max_bytes).unwrap_or(u64::MAX);
-        loop {
-            let (messages, bytes) = (self.totals.messages, self.totals.bytes);
-            if messages == 0 || (messages <= max_msgs && bytes <= max_bytes) {
-                return Ok(());
-            }
-            // As long as all of a block is too much, it goes as it is.
-            let whole = self.blocks.front().is_some_and(|block| {
-                messages - block.messages > max_msgs || bytes.saturating_sub(block.bytes) > max_bytes
-            });
-            if whole && self.blocks.len() > 1 {
-                self.remove_block(0)?;
-            } else if !self.remove_one(self.totals.first_seq, Why::Limits)? {
-                return Ok(());
+        while self.totals.messages > max_msgs || self.totals.bytes > max_bytes {
+            if !self.remove_one(self.totals.first_seq, Why::Limits)? {
+                break;
             }
         }
+        Ok(())
     }
 
     /// Removes what is too old or has lived as long as it was to, or leaves that to the owner;
     /// when there is more, if ever.
     pub(super) fn expire_at(&mut self, now_ns: i64) -> Result<Option<i64>, StoreError> {
         let marks = self.marks_ends();
-        if !marks {
-            self.expire_blocks(now_ns)?;
-        }
         let mut due = self.take_old(now_ns)?;
         self.expiries.expire(now_ns, |seq, _| {
             due.push(seq);
@@ -143,19 +131,6 @@ impl FileStore {
         limit(self.config.max_age.0).map(|max_age| now_ns.saturating_sub_unsigned(max_age))
     }
 
-    /// Removes blocks of which all messages are too old.
-    fn expire_blocks(&mut self, now_ns: i64) -> Result<(), StoreError> {
-        let Some(oldest) = self.oldest_ns(now_ns).filter(|_| !self.config.allow_msg_ttl) else {
-            return Ok(());
-        };
-        while self.blocks.len() > 1
-            && self.blocks.front().is_some_and(|block| block.last.1 <= oldest)
-        {
-            self.remove_block(0)?;
-        }
-        Ok(())
-    }
-
     /// The messages that have become older than the stream allows.
     fn take_old(&mut self, now_ns: i64) -> Result<Vec<u64>, StoreError> {
         let mut old = Vec::new();
@@ -175,7 +150,7 @@ impl FileStore {
     }
 
     /// When a message was stored, and its own time to live in seconds; nothing if it is unreadable.
-    fn age_of(&mut self, seq: u64) -> Result<Option<(i64, i64)>, StoreError> {
+    pub(super) fn age_of(&mut self, seq: u64) -> Result<Option<(i64, i64)>, StoreError> {
         let at = self.block_of(seq);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(None) };
         match block.peek(&mut self.disk, seq) {

@@ -4,6 +4,7 @@ use super::super::hash::KeyedHash;
 use super::super::index;
 use super::super::layout;
 use super::FileStore;
+use super::append::expiry;
 use super::disk::{FILE_MODE, gone};
 use crate::model::FileStreamInfo;
 use crate::store::stream::StoreError;
@@ -115,8 +116,15 @@ impl FileStore {
             return Ok(());
         }
         let last_seq = self.totals.last_seq;
-        if !self.expiries.is_empty() {
-            let content = self.expiries.encode(last_seq);
+        if self.config.allow_msg_ttl {
+            // Those that are left to the owner to remove have yet to go.
+            let mut expiries = self.expiries.clone();
+            for seq in self.proposals.iter().collect::<Vec<_>>() {
+                if let Some((time_ns, ttl_s)) = self.age_of(seq)?.filter(|(_, ttl_s)| *ttl_s > 0) {
+                    expiries.add(seq, expiry(time_ns, ttl_s));
+                }
+            }
+            let content = expiries.encode(last_seq);
             self.replace(&self.disk.dir.join(layout::EXPIRIES), &content)?;
         }
         if let Some(schedules) = &self.schedules {

@@ -409,6 +409,7 @@ impl MessageBlock {
     ) -> Result<(), StoreError> {
         self.unsynced = false;
         self.open &= !packed;
+        self.postings = None;
         self.places = None;
         Ok(self.body.replace(disk, records, packed)?)
     }

@@ -84,6 +84,7 @@ impl FileStore {
         self.effects.messages -= self.totals.messages as i64;
         self.effects.bytes -= self.totals.bytes as i64;
         (self.totals.messages, self.totals.bytes) = (0, 0);
+        self.aged_seq = 0;
         self.subjects.clear();
         self.expiries = Expiries::new();
         self.proposals = Proposals::default();
@@ -221,6 +222,7 @@ impl FileStore {
         self.sync_dir()?;
         self.cut(at, last, &carried, &own)?;
         (self.totals.last_seq, self.totals.last_ns) = last;
+        self.aged_seq = self.aged_seq.min(seq);
         self.settle_first();
         Ok(())
     }

@@ -134,14 +134,6 @@ impl FileStore {
         (self.totals.first_seq, self.totals.first_ns) = first.unwrap_or((next, 0));
     }
 
-    /// Removes all messages of a block, by the limits, and the block.
-    pub(super) fn remove_block(&mut self, at: usize) -> Result<(), StoreError> {
-        self.forget_messages(at, u64::MAX)?;
-        self.remove_spent(at)?;
-        self.settle_first();
-        Ok(())
-    }
-
     /// Forgets the messages of a block before sequence `end`; they count in the totals only, and
     /// their stamps come back. The block's own counts are brought up to date.
     pub(super) fn forget_messages(

@@ -4,7 +4,7 @@ use super::*;
 use crate::base::Env;
 use crate::config::Secret;
 use crate::config::jetstream::StoreCipher;
-use crate::model::{FileStreamInfo, StorageType, StoreCompression, StreamConfig};
+use crate::model::{FileStreamInfo, StorageType, StreamConfig};
 use crate::store::file::crypt::KeyRing;
 use crate::store::model_tests::{Harness, follows_a_list, scenario};
 use crate::store::stream::StreamStore;
@@ -18,23 +18,20 @@ const NOW_NS: i64 = 1_790_000_000_000_000_000;
 struct Files {
     env: Env,
     options: Options,
-    compression: StoreCompression,
     store: FileStore,
 }
 
 impl Files {
-    fn new(config: &StreamConfig, cipher: Option<StoreCipher>, packed: bool) -> Self {
+    fn new(config: &StreamConfig, cipher: Option<StoreCipher>) -> Self {
         let env = Env::simulated(1);
         let key: Secret = "key".into();
         let ring = |cipher| KeyRing::new("A", &key, &Secret::default(), cipher).map(Arc::new);
         let options = Options { keys: cipher.and_then(ring), block_len_max: Some(400) };
-        let compression = if packed { StoreCompression::S2 } else { StoreCompression::None };
-        let config = StreamConfig { compression, ..config.clone() };
-        let info = FileStreamInfo { config, ..FileStreamInfo::default() };
+        let info = FileStreamInfo { config: config.clone(), ..FileStreamInfo::default() };
         env.fs().create_dir_all(Path::new("/streams")).unwrap();
         let dir = Path::new("/streams/S");
         let store = FileStore::create(&env, dir, &info, options.clone(), NOW_NS).unwrap();
-        Self { env, options, compression, store }
+        Self { env, options, store }
     }
 }
 
@@ -49,8 +46,7 @@ impl Harness for Files {
         let opened = FileStore::open(&self.env, &dir, self.options.clone(), 0).unwrap();
         assert!(opened.damage.is_empty(), "{:?}", opened.damage);
         self.store = opened.store;
-        let expected = StreamConfig { compression: self.compression, ..config.clone() };
-        assert_eq!(*self.store.config(), expected);
+        assert_eq!(self.store.config(), config);
         true
     }
 
@@ -68,9 +64,8 @@ proptest! {
         cipher in prop_oneof![
             3 => Just(None), 1 => Just(Some(StoreCipher::ChaCha)), 1 => Just(Some(StoreCipher::Aes)),
         ],
-        packed: bool,
     ) {
-        let mut files = Files::new(&scenario.config, cipher, packed);
+        let mut files = Files::new(&scenario.config, cipher);
         follows_a_list(&mut files, &scenario);
     }
 }
