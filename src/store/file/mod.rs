@@ -13,6 +13,7 @@
 //! | [`layout`] | names of files |
 //! | [`files`] | files of a stream and its consumers, opened and verified |
 //! | [`recover`] | the state of a stream from its directory |
+//! | [`repair`] | what recovery found, put in order |
 //! | [`consumers`] | the consumers of a stream from its directory |
 //! | [`build`] | a new directory from messages |
 
@@ -27,6 +28,7 @@ pub mod index;
 pub mod layout;
 pub mod record;
 pub mod recover;
+pub mod repair;
 mod scan;
 pub mod store;
 pub mod state;

@@ -12,6 +12,7 @@ use crate::store::stream::{NewMessage, StoreError};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes that wait at most before they are written without being asked for.
 const PENDING_MAX: u64 = 512 * 1024;
@@ -23,6 +24,7 @@ pub struct SyncBatch {
     files: Vec<Arc<dyn File>>,
     dir: Option<(Env, PathBuf)>,
     last_seq: u64,
+    durable: Arc<AtomicU64>,
 }
 
 impl SyncBatch {
@@ -37,6 +39,7 @@ impl SyncBatch {
         if let Some((env, dir)) = &self.dir {
             env.fs().sync_dir(dir)?;
         }
+        self.durable.fetch_max(self.last_seq, Ordering::Relaxed);
         Ok(self.last_seq)
     }
 
@@ -160,9 +163,11 @@ impl FileStore {
 
     /// The last block, or a new one if that has no room for so many bytes.
     fn room(&mut self, len: u64) -> Result<&mut MessageBlock, StoreError> {
-        let max = self.block_len_max;
+        let (max, last_seq) = (self.block_len_max, self.totals.last_seq);
         let fits = self.blocks.back().is_some_and(|block| {
-            block.open && (block.len() == 0 || block.len().saturating_add(len) <= max)
+            let lost = last_seq.saturating_sub(block.last.0);
+            let has_room = block.len() == 0 || block.len().saturating_add(len) <= max;
+            block.open && has_room && lost <= DELETED_MAX
         });
         if !fits {
             self.new_block()?;
@@ -217,7 +222,8 @@ impl FileStore {
         }
         let unsynced = std::mem::take(&mut self.dir_unsynced);
         let dir = unsynced.then(|| (self.disk.env.clone(), self.disk.dir.clone()));
-        Ok(SyncBatch { files, dir, last_seq: self.totals.last_seq })
+        let (last_seq, durable) = (self.totals.last_seq, self.durable.clone());
+        Ok(SyncBatch { files, dir, last_seq, durable })
     }
 
     /// Makes all that was stored durable; the last sequence.

@@ -166,7 +166,7 @@ impl Run {
                 durable = true;
                 let opened = FileStore::open(env, Path::new(DIR), self.options.clone(), NOW_NS);
                 let opened = opened.map_err(std::io::Error::other)?;
-                assert!(opened.damage.is_empty(), "{:?}", opened.damage);
+                assert!(opened.fixes.is_empty(), "{:?}", opened.fixes);
                 *store = opened.store;
             }
         }
@@ -178,14 +178,17 @@ impl Run {
         Ok(())
     }
 
-    /// Opens what a crash left, and compares it with what was seen.
-    fn check(&self, fs: &CrashFs, what: &str) {
+    /// Opens what a crash left, and compares it with what was seen. `torn` is whether writes may
+    /// have been lost.
+    fn check(&self, fs: &CrashFs, torn: bool, what: &str) {
         let env = Env::simulated_on(2, Arc::new(fs.clone()));
         let open = || FileStore::open(&env, Path::new(DIR), self.options.clone(), NOW_NS);
         let Some(synced) = self.seen.first() else { return };
         let opened = open().unwrap_or_else(|e| panic!("{what}: {e}"));
-        for damage in &opened.damage {
-            assert_eq!(damage.remedy, Remedy::Cut, "{what}: {damage:?}");
+        for fix in &opened.fixes {
+            // Of several blocks that were not synced any may be torn.
+            let harmless = fix.damage.remedy == Remedy::Rewrite || torn;
+            assert!(harmless, "{what}: {fix:?}");
         }
         let mut store = opened.store;
         let found = look(&mut store).unwrap_or_else(|e| panic!("{what}: {e}"));
@@ -206,7 +209,7 @@ impl Run {
         let new = NewMessage { subject: b"new", ..NewMessage::default() };
         assert_eq!(store.store(new, NOW_NS).unwrap(), found.last_seq + 1, "{what}");
         store.sync().unwrap();
-        let now = look(&mut store).unwrap();
+        let now = look(&mut store).unwrap_or_else(|e| panic!("{what}: {e}; {:?}", opened.fixes));
         drop(store);
         let mut again = open().unwrap_or_else(|e| panic!("{what}: {e}")).store;
         assert_eq!(look(&mut again).unwrap(), now, "{what}");
@@ -224,8 +227,8 @@ fn crash_everywhere(config: StreamConfig, options: Options, steps: &[Step], seed
         // An operation whose failure does not matter is no end.
         run.go(&fs, steps);
         let what = format!("stopped at operation {at}");
-        run.check(&fs.kill(), &format!("{what}, process killed"));
-        run.check(&fs.crash(seed ^ at), &format!("{what}, power lost"));
+        run.check(&fs.kill(), false, &format!("{what}, process killed"));
+        run.check(&fs.crash(seed ^ at), true, &format!("{what}, power lost"));
     }
 }
 
@@ -246,4 +249,14 @@ proptest! {
         let config = StreamConfig { name: "S".into(), compression, ..StreamConfig::default() };
         crash_everywhere(config, options(cipher), &steps, seed);
     }
+}
+
+#[test]
+fn an_index_of_an_empty_block_does_not_match_one_of_zeros() {
+    use Step::{Checkpoint, Purge, Skip, Store};
+    let stores = [Store(0, 38), Store(0, 56), Store(0, 36), Skip(1), Store(0, 85)];
+    let steps = [&[Purge, Checkpoint][..], &stores].concat();
+    let compression = StoreCompression::S2;
+    let config = StreamConfig { name: "S".into(), compression, ..StreamConfig::default() };
+    crash_everywhere(config, options(None), &steps, 661_012_990_136_103_319);
 }

@@ -175,6 +175,9 @@ impl MessageBlock {
         if self.messages == 0 {
             self.first = (seq, time_ns);
             self.deleted.clear();
+        } else {
+            // Sequences that were used and lost.
+            (self.last.0 + 1..seq).for_each(|seq| _ = self.deleted.insert(seq));
         }
         let len = self.len() - at;
         self.messages += 1;
@@ -222,6 +225,13 @@ impl MessageBlock {
         let file = self.body.file(disk)?.file.clone();
         self.unsynced = false;
         Ok(Some(file))
+    }
+
+    /// Makes what is written durable.
+    pub fn sync(&mut self, disk: &Disk) -> io::Result<()> {
+        self.body.file(disk)?.file.sync_data()?;
+        self.unsynced = false;
+        Ok(())
     }
 
     /// Gives up what was loaded to read it.

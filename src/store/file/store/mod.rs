@@ -27,7 +27,7 @@
 //! - `index.db` counts as long as nothing was done that its own check does not see. So it is removed,
 //!   for good, before a file is removed or replaced.
 //! - A tombstone is given up only when the record that it deletes is gone for good.
-//! - A block is removed only when another one has the last sequence.
+//! - A block is removed only when a later sequence is durable in another one.
 
 mod append;
 mod body;
@@ -66,6 +66,8 @@ use message_block::MessageBlock;
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// The messages of a stream, in files.
 pub struct FileStore {
@@ -93,6 +95,8 @@ pub struct FileStore {
     dirty: bool,
     /// Names in the directory may not survive a loss of power.
     dir_unsynced: bool,
+    /// A record with this sequence or a later one survives a loss of power.
+    durable: Arc<AtomicU64>,
     /// Counts reads, and which of them came before the last look at what is idle.
     reads: u64,
     idle: u64,

@@ -4,7 +4,8 @@ use super::super::build::{self, BuildError, Builder, Place};
 use super::super::crypt::KeyRing;
 use super::super::files::{self, FileError};
 use super::super::layout;
-use super::super::recover::{self, Damage, RecoverError, Recovered};
+use super::super::recover::{self, IndexUse, RecoverError, Recovered};
+use super::super::repair::{self, Fix, Purge};
 use super::super::state::{BlockState, Gaps};
 use super::FileStore;
 use super::disk::Disk;
@@ -36,8 +37,10 @@ pub struct Options {
 pub struct Opened {
     /// The store.
     pub store: FileStore,
-    /// What was wrong with its files.
-    pub damage: Vec<Damage>,
+    /// What was wrong with its files, and what was done about it.
+    pub fixes: Vec<Fix>,
+    /// The purge that was under way when it was left, if one was.
+    pub purge: Option<Purge>,
 }
 
 /// Why a store cannot be opened.
@@ -89,7 +92,8 @@ impl FileStore {
         Ok(Self::open(env, dir, options, now_ns)?.store)
     }
 
-    /// Opens a stream's directory, named as the stream. What its limits do not allow any more by
+    /// Opens a stream's directory, named as the stream. What is damaged is mended or set aside, and
+    /// told; what its limits do not allow any more by
     /// `now_ns` goes.
     ///
     /// # Errors
@@ -100,10 +104,12 @@ impl FileStore {
         options: Options,
         now_ns: i64,
     ) -> Result<Opened, OpenError> {
+        let mut entropy = |buf: &mut [u8]| env.entropy(buf);
         let keys = options.keys.as_deref();
-        let look = recover::Options { keys, verify: false, now_ns: Some(now_ns) };
-        let recovered = recover::stream(env.fs(), dir, look)?;
-        let Recovered { info, totals, blocks, subjects, damage, messages_dir, key, .. } = recovered;
+        let mut place = Place { fs: env.fs(), dir, keys, entropy: &mut entropy };
+        let repaired = repair::repair(&mut place, false, Some(now_ns))?;
+        let Recovered { info, totals, blocks, subjects, index, messages_dir, key, .. } =
+            repaired.stream;
         let config = info.config;
         let disk = Disk::new(env, &messages_dir, &config.name, options.keys.clone());
         let block_len_max = options
@@ -126,7 +132,8 @@ impl FileStore {
             effects: Effects::default(),
             indexed: true,
             dirty: true,
-            dir_unsynced: false,
+            dir_unsynced: true,
+            durable: Arc::default(),
             reads: 0,
             idle: 0,
             failed: None,
@@ -134,7 +141,8 @@ impl FileStore {
             subject: Vec::new(),
             config,
         };
-        store.take_blocks(blocks)?;
+        // The index is written when all is durable.
+        store.take_blocks(blocks, index != IndexUse::Sound)?;
         store.recover_derived(now_ns)?;
         store.enforce_totals()?;
         store.enforce_subjects()?;
@@ -143,13 +151,17 @@ impl FileStore {
             store.expire_at(now_ns)?;
         }
         store.effects = Effects::default();
-        Ok(Opened { store, damage })
+        Ok(Opened { store, fixes: repaired.fixes, purge: repaired.purge })
     }
 
     /// Takes over what was recovered of blocks, and the blocks that are there and were not worth
     /// mentioning: their tombstones may be needed.
-    fn take_blocks(&mut self, recovered: Vec<BlockState>) -> Result<(), OpenError> {
-        let present = recover::blocks(self.disk.env.fs(), &self.disk.dir)?;
+    fn take_blocks(
+        &mut self,
+        recovered: Vec<BlockState>,
+        unsynced: bool,
+    ) -> Result<(), OpenError> {
+        let present = recover::blocks(&recover::list(self.disk.env.fs(), &self.disk.dir)?);
         let mut recovered = recovered.into_iter().peekable();
         let mut last = (0, 0);
         for index in present {
@@ -173,7 +185,9 @@ impl FileStore {
             }
             last = (state.last_seq, state.last_ns);
             let (written, packed) = self.disk.look_at_block(index).map_err(StoreError::Io)?;
-            self.blocks.push_back(MessageBlock::recovered(&self.disk, &state, written, packed));
+            let mut block = MessageBlock::recovered(&self.disk, &state, written, packed);
+            block.unsynced = unsynced;
+            self.blocks.push_back(block);
         }
         if let Some(block) = self.blocks.back_mut() {
             block.check_open(&self.disk).map_err(StoreError::Io)?;

@@ -15,6 +15,7 @@ use crate::store::schedules::Schedules;
 use crate::store::stream::{Filter, StoreError};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 /// Bytes of a block's file from which on it is made smaller at once.
 const COMPACT_LEN: u64 = 2 << 20;
@@ -31,14 +32,16 @@ impl FileStore {
         if last_seq >= SEQ_MAX {
             return Err(StoreError::SequenceMismatch);
         }
-        self.flush_last()?;
+        // What ends before a block that is durable must be so too.
+        self.sync_now()?;
         let before = self.totals.last_seq;
         self.totals.last_seq = last_seq;
         let made = self.make_last();
         self.totals.last_seq = before;
         let block = made?;
         let fs = self.disk.env.fs();
-        let (new, old) = (self.dir.join(layout::NEW_MESSAGES), self.dir.join(layout::OLD_MESSAGES));
+        let new = self.dir.join(layout::NEW_MESSAGES);
+        let old = self.dir.join(layout::PURGED_MESSAGES);
         for left_over in [&new, &old] {
             gone(fs.remove_dir_all(left_over))?;
         }
@@ -58,6 +61,7 @@ impl FileStore {
         (self.indexed, self.dir_unsynced) = (false, false);
         self.forget_all();
         self.totals.last_seq = last_seq;
+        self.durable.store(last_seq, Ordering::Relaxed);
         (self.totals.first_seq, self.totals.first_ns) = (last_seq + 1, 0);
         Ok(purged)
     }
@@ -72,9 +76,7 @@ impl FileStore {
             block.append_tombstone(last)?;
         }
         block.flush(&mut self.disk)?;
-        if let Some(file) = block.take_unsynced(&self.disk)? {
-            file.sync_all()?;
-        }
+        block.sync(&self.disk)?;
         self.disk.env.fs().sync_dir(&self.disk.dir)?;
         Ok(block)
     }
@@ -151,6 +153,12 @@ impl FileStore {
         let before = block.len();
         block.rewrite(&mut self.disk, last, &[], packed, |seq| needed.contains(seq))?;
         block.compact = block.len() >= before;
+        if block.messages == 0 && last.is_none() {
+            // It has no sequence any more.
+            let before = at.checked_sub(1).and_then(|at| self.blocks.get(at));
+            let before = before.map_or((0, 0), |block| block.last);
+            self.blocks.get_mut(at).into_iter().for_each(|block| block.end_at(before));
+        }
         Ok(())
     }
 
@@ -188,16 +196,13 @@ impl FileStore {
     /// Forgets everything after `seq`, which is before the last.
     ///
     /// Tombstones of what is cut off may be needed: first they are put where they stay, then blocks
-    /// are removed from the last one on, then the block of `seq` is cut. Whatever of this a crash
-    /// leaves behind is a stream that was there before, shortened.
+    /// are removed, those before others whose tombstones are for them, then the block of `seq` is
+    /// cut. A crash in between leaves some of what was to be forgotten, and nothing else.
     pub(super) fn truncate_to(&mut self, seq: u64) -> Result<(), StoreError> {
         self.drop_derived()?;
         self.drop_index()?;
         self.flush_last()?;
         let at = self.block_of(seq).min(self.blocks.len().saturating_sub(1));
-        // The block that will be the last: not one that begins after `seq`.
-        let stays = |block: &MessageBlock| block.first.0 <= seq && block.messages > 0;
-        let at = (0..=at).rev().find(|at| self.blocks.get(*at).is_some_and(stays)).unwrap_or(0);
         let mut carried = Vec::new();
         for later in at + 1..self.blocks.len() {
             let needed = self.needed_tombstones(later)?;
@@ -215,14 +220,16 @@ impl FileStore {
             block.rewrite(&mut self.disk, whole, &carried, false, |seq| own.contains(seq))?;
         }
         while self.blocks.len() > at + 1 {
-            let later = self.blocks.len() - 1;
-            self.forget_messages(later, u64::MAX)?;
-            self.drop_block(later)?;
+            self.forget_messages(at + 1, u64::MAX)?;
+            // What its tombstones delete is before it.
+            self.needed_tombstones(at + 1)?;
+            self.drop_block(at + 1)?;
         }
         self.sync_dir()?;
         self.cut(at, last, &carried, &own)?;
         (self.totals.last_seq, self.totals.last_ns) = last;
         self.aged_seq = self.aged_seq.min(seq);
+        self.durable.store(seq, Ordering::Relaxed);
         self.settle_first();
         Ok(())
     }

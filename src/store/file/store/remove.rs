@@ -8,6 +8,7 @@ use super::message_block::{MessageBlock, Stamp};
 use crate::ds::seq_set::SeqSet;
 use crate::store::message;
 use crate::store::stream::StoreError;
+use std::sync::atomic::Ordering;
 
 /// Bytes of a last block whose messages are all gone, from which on a new one is begun so that it
 /// can be removed.
@@ -182,10 +183,28 @@ impl FileStore {
     /// Removes a block, whatever is in it.
     pub(super) fn drop_block(&mut self, at: usize) -> Result<(), StoreError> {
         self.drop_index()?;
+        self.outlast(at)?;
         if let Some(block) = self.blocks.remove(at) {
             self.disk.remove_block(block.index)?;
             self.dir_unsynced = true;
         }
+        Ok(())
+    }
+
+    /// Makes sure that no sequence of a block can be used again when the block is gone and the
+    /// power goes: a later one must be durable.
+    fn outlast(&mut self, at: usize) -> Result<(), StoreError> {
+        let Some(last_seq) = self.blocks.get(at).map(|block| block.last.0) else { return Ok(()) };
+        if self.durable.load(Ordering::Relaxed) > last_seq {
+            return Ok(());
+        }
+        let mut later = self.blocks.iter_mut().skip(at + 1);
+        let Some(block) = later.find(|block| block.last.0 > last_seq) else { return Ok(()) };
+        block.flush(&mut self.disk)?;
+        block.sync(&self.disk)?;
+        let durable = block.last.0;
+        self.sync_dir()?;
+        self.durable.fetch_max(durable, Ordering::Relaxed);
         Ok(())
     }
 

@@ -44,7 +44,7 @@ impl Harness for Files {
         self.store.stop().unwrap();
         let dir = self.store.dir.clone();
         let opened = FileStore::open(&self.env, &dir, self.options.clone(), 0).unwrap();
-        assert!(opened.damage.is_empty(), "{:?}", opened.damage);
+        assert!(opened.fixes.is_empty(), "{:?}", opened.fixes);
         self.store = opened.store;
         assert_eq!(self.store.config(), config);
         true
