@@ -81,12 +81,20 @@ fn subjects(c: &mut Criterion) {
     group.sample_size(10);
     let cloned = || subjects.clone();
     group.bench_function("unsorted", |b| {
-        b.iter_batched_ref(cloned, |s| count(s, Filter::Pattern(b"many.3.*")), BatchSize::PerIteration);
+        b.iter_batched_ref(
+            cloned,
+            |s| count(s, Filter::Pattern(b"many.3.*")),
+            BatchSize::PerIteration,
+        );
     });
     group.bench_function("sort", |b| {
         // Until it is sorted, and once more.
         let filter = Filter::Pattern(b"many.*.000003");
-        b.iter_batched_ref(cloned, |s| (0..10).map(|_| count(s, filter)).sum::<usize>(), BatchSize::PerIteration);
+        b.iter_batched_ref(
+            cloned,
+            |s| (0..10).map(|_| count(s, filter)).sum::<usize>(),
+            BatchSize::PerIteration,
+        );
     });
     for _ in 0..10 {
         count(&subjects, Filter::Pattern(b"many.3.*"));

@@ -102,17 +102,21 @@ impl CommitPool {
 
     /// Queues a store that is marked as scheduled.
     fn schedule(&self, member: Arc<Member>) {
-        let is_thread_due = {
+        self.0.queue.lock().waiting.push_back(member);
+        self.start_thread();
+    }
+
+    /// Starts a thread, if something waits and there are not enough.
+    fn start_thread(&self) {
+        {
             let mut queue = self.0.queue.lock();
-            queue.waiting.push_back(member);
-            let is_due = queue.active < self.0.threads;
-            queue.active += usize::from(is_due);
-            is_due
-        };
-        if is_thread_due {
-            let pool = self.clone();
-            self.0.tasks.spawn_blocking(move || pool.work());
+            if queue.waiting.is_empty() || queue.active >= self.0.threads {
+                return;
+            }
+            queue.active += 1;
         }
+        let pool = self.clone();
+        self.0.tasks.spawn_blocking(move || pool.work());
     }
 
     /// Syncs what waits until nothing does.
@@ -144,14 +148,8 @@ impl Drop for Active<'_> {
         if !std::thread::panicking() {
             return;
         }
-        let next = {
-            let mut queue = self.0.0.queue.lock();
-            queue.active -= 1;
-            queue.waiting.pop_front()
-        };
-        if let Some(member) = next {
-            self.0.schedule(member);
-        }
+        self.0.0.queue.lock().active -= 1;
+        self.0.start_thread();
     }
 }
 

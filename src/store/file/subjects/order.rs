@@ -47,7 +47,7 @@ impl Order {
         let mut free = self.sorted.len();
         for id in new.into_iter().rev() {
             let name = entries.name(id);
-            let is_before = |old: &SubjectId| compare(entries.name(*old), name) == Ordering::Less;
+            let is_before = |old: &SubjectId| compare(entries.name(*old), name).is_lt();
             let at = self.sorted[..old].partition_point(is_before);
             free -= old - at;
             self.sorted.copy_within(at..old, free);
@@ -96,10 +96,10 @@ impl Order {
                     leading(rest, |id| entries.name(id).starts_with(prefix))
                 }
                 Step::To(len, token) => {
-                    let (prefix, is_before) = (&name[..len], Ordering::Less);
-                    leading(rest, |id| match entries.name(id).strip_prefix(prefix) {
-                        Some(rest) => compare(rest, token) == is_before,
-                        None => false,
+                    let prefix = &name[..len];
+                    leading(rest, |id| {
+                        let tail = entries.name(id).strip_prefix(prefix);
+                        tail.is_some_and(|tail| compare(tail, token).is_lt())
                     })
                 }
             };
