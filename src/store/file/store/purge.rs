@@ -144,6 +144,8 @@ impl FileStore {
     pub(super) fn rewrite_block(&mut self, at: usize) -> Result<(), StoreError> {
         let needed = self.needed_tombstones(at)?;
         self.drop_index()?;
+        // Sequences at its end may be found nowhere else.
+        self.outlast(at)?;
         let last_seq = self.totals.last_seq;
         let is_last = at + 1 == self.blocks.len();
         let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
@@ -203,19 +205,19 @@ impl FileStore {
         self.drop_index()?;
         self.flush_last()?;
         let at = self.block_of(seq).min(self.blocks.len().saturating_sub(1));
-        let mut carried = Vec::new();
+        let (mut carried, mut concerned) = (Vec::new(), false);
         for later in at + 1..self.blocks.len() {
             let needed = self.needed_tombstones(later)?;
+            concerned |= needed.iter().any(|of| self.block_of(of) <= at);
             let Some(block) = self.blocks.get_mut(later) else { break };
             let tombstones = block.tombstones(&mut self.disk)?;
-            let is_carried = |seq_of: u64| needed.contains(seq_of) && seq_of <= seq;
+            let is_carried = |of: u64| needed.contains(of) && of <= seq;
             carried.extend(tombstones.into_iter().filter(|stamp| is_carried(stamp.0)));
         }
         let own = self.needed_tombstones(at)?;
         let last = self.last_stamp(at, seq)?;
-        if !carried.is_empty()
-            && let Some(block) = self.blocks.get_mut(at)
-        {
+        if concerned && let Some(block) = self.blocks.get_mut(at) {
+            // Without the messages that they delete here.
             let whole = Some(block.last);
             block.rewrite(&mut self.disk, whole, &carried, false, |seq| own.contains(seq))?;
         }

@@ -193,7 +193,7 @@ impl FileStore {
 
     /// Makes sure that no sequence of a block can be used again when the block is gone and the
     /// power goes: a later one must be durable.
-    fn outlast(&mut self, at: usize) -> Result<(), StoreError> {
+    pub(super) fn outlast(&mut self, at: usize) -> Result<(), StoreError> {
         let Some(last_seq) = self.blocks.get(at).map(|block| block.last.0) else { return Ok(()) };
         if self.durable.load(Ordering::Relaxed) > last_seq {
             return Ok(());
