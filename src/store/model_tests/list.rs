@@ -286,13 +286,12 @@ impl List {
         if before.is_some_and(|(at_ns, _)| now_ns - at_ns < 2 * SECOND_NS) {
             return;
         }
-        let entry = &self.messages[&seq];
-        let literal = Filter::Literal(&entry.subject);
-        let mut others = self.meant(&literal).filter(|(other, _)| *other != seq);
-        let last = others.all(|(other, _)| self.asked.contains_key(&other))
-            && before.is_none_or(|(_, last)| last);
+        let entry = self.messages[&seq].clone();
+        let stays = |(other, _)| other != seq && !self.asked.contains_key(&other);
+        let nothing_stays = !self.meant(&Filter::Literal(&entry.subject)).any(stays);
+        let last = nothing_stays && before.is_none_or(|(_, last)| last);
         let marker = last && !message::is_delete_marker(&entry.headers);
-        self.expired.push(Expired { seq, subject: entry.subject.as_slice().into(), marker });
+        self.expired.push(Expired { seq, subject: entry.subject.into(), marker });
         self.asked.insert(seq, (now_ns, last));
     }
 
