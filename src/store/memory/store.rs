@@ -57,6 +57,9 @@ impl StreamStore for MemoryStore {
     fn skip_many(&mut self, seq: u64, count: u64, now_ns: i64) -> Result<(), StoreError> {
         self.open()?;
         self.next_seq(seq)?;
+        if count == 0 {
+            return Ok(());
+        }
         let last = self.last_seq.checked_add(count).filter(|last| *last < u64::MAX);
         self.last_seq = last.ok_or(StoreError::SequenceMismatch)?;
         if self.last_time.is_zero() {

@@ -203,6 +203,9 @@ impl List {
     }
 
     pub fn skip(&mut self, count: u64, now_ns: i64, no_interest: bool) {
+        if count == 0 {
+            return;
+        }
         self.last_seq += count;
         if no_interest || self.last_time.is_some_and(Time::is_zero) {
             self.last_time = Some(Time::from_unix_ns(now_ns));
@@ -286,12 +289,15 @@ impl List {
         if before.is_some_and(|(at_ns, _)| now_ns - at_ns < 2 * SECOND_NS) {
             return;
         }
-        let entry = self.messages[&seq].clone();
-        let stays = |(other, _)| other != seq && !self.asked.contains_key(&other);
-        let nothing_stays = !self.meant(&Filter::Literal(&entry.subject)).any(stays);
-        let last = nothing_stays && before.is_none_or(|(_, last)| last);
+        let entry = &self.messages[&seq];
+        let literal = Filter::Literal(&entry.subject);
+        let mut others = self.meant(&literal).filter(|(other, _)| *other != seq);
+        let last = others.all(|(other, _)| self.asked.contains_key(&other))
+            && before.is_none_or(|(_, last)| last);
+        drop(others);
         let marker = last && !message::is_delete_marker(&entry.headers);
-        self.expired.push(Expired { seq, subject: entry.subject.into(), marker });
+        let subject = entry.subject.as_slice().into();
+        self.expired.push(Expired { seq, subject, marker });
         self.asked.insert(seq, (now_ns, last));
     }
 
