@@ -108,7 +108,7 @@ fn config(storage: StorageType) -> impl Strategy<Value = StreamConfig> {
     fn limit(max: i64) -> impl Strategy<Value = i64> {
         prop_oneof![2 => Just(0), 1 => Just(-1), 3 => 1..max]
     }
-    let limits = (limit(20), limit(2000), limit(5), limit(8));
+    let limits = (limit(20), limit(800), limit(5), limit(8));
     let ages = (any::<bool>(), prop_oneof![2 => Just(0), 1 => 1..3i64]);
     (limits, ages, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
         move |((msgs, bytes, per_subject, age_s), (ttl, marker_s), new, new_per_subject, packed)| {

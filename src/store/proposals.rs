@@ -1,7 +1,7 @@
 //! Messages whose removal is left to the stream's owner. Go: `server/sdm.go`.
 
 use crate::ds::expiries::Expiries;
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 /// How long the owner has to remove what it was asked to, before it is asked again.
 const PATIENCE_NS: i64 = 2_000_000_000;

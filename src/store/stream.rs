@@ -377,3 +377,26 @@ pub trait StreamStore: Send {
     /// Ends it and removes everything.
     fn delete(&mut self) -> Result<(), StoreError>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn effects_are_filled_again_in_their_buffers() {
+        let (mut effects, mut out) = (Effects::default(), Effects::default());
+        let mut capacities = Vec::new();
+        for round in 0..6u64 {
+            effects.messages -= 2;
+            effects.push_removed(round, b"a.longer.subject");
+            effects.push_removed(round + 1, b"");
+            effects.take_into(&mut out);
+            assert_eq!(out.messages, -2);
+            assert!(out.removed().eq([(round, &b"a.longer.subject"[..]), (round + 1, b"")]));
+            assert_eq!(effects.removed().count(), 0);
+            capacities.push((out.removed.capacity(), out.subjects.capacity()));
+        }
+        assert!(capacities.iter().all(|capacity| *capacity == capacities[0]));
+        assert!(capacities[0].1 >= 16);
+    }
+}

@@ -19,7 +19,7 @@ crate::cases! {
 /// Three messages, of which the second one is gone.
 fn gap_of_one(stream: &mut Stream) {
     stream.put_many("foo", 3);
-    assert_eq!(stream.deleted_blocks(), []);
+    assert!(stream.deleted_blocks().is_empty());
     stream.remove([2]);
     assert_eq!(stream.deleted_blocks(), [2]);
 }
@@ -29,7 +29,7 @@ fn compact_forgets_what_was_deleted() {
         each(&subjects(&["foo"]), |stream| {
             gap_of_one(stream);
             stream.store.compact(seq).unwrap();
-            assert_eq!(stream.deleted_blocks(), []);
+            assert!(stream.deleted_blocks().is_empty());
             assert_eq!(stream.span(), (u64::from(seq <= 3), seq.max(3), 3));
         });
     }
@@ -51,7 +51,7 @@ fn truncate_forgets_what_was_deleted() {
         each(&subjects(&["foo"]), |stream| {
             gap_of_one(stream);
             stream.store.truncate(seq, stream.now).unwrap();
-            assert_eq!(stream.deleted_blocks(), []);
+            assert!(stream.deleted_blocks().is_empty());
             assert_eq!(stream.span(), (seq, seq, seq));
         });
     }
