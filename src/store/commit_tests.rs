@@ -27,10 +27,13 @@ impl Syncable for Fake {
     }
 }
 
+/// Ends a sync.
+type End = mpsc::Sender<io::Result<()>>;
+
 /// A pool with stores, and what their syncs do.
 struct World {
     tasks: TaskScope,
-    stores: Vec<(Arc<Fake>, CommitHandle, Option<mpsc::Sender<io::Result<()>>>)>,
+    stores: Vec<(Arc<Fake>, CommitHandle, Option<End>)>,
     began: events::UnboundedReceiver<usize>,
 }
 

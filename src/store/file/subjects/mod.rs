@@ -106,12 +106,12 @@ impl Entries {
     }
 }
 
-/// Makes room for `more`: an eighth of what there is, where a vector would double. Large vectors
+/// Makes room for `more`: a sixteenth of what there is, where a vector would double. Large vectors
 /// are remapped by the system, not copied.
 fn reserve<T>(vec: &mut Vec<T>, more: usize) {
     const SMALL: usize = 64 * 1024;
     if vec.capacity() - vec.len() < more && vec.len() > SMALL {
-        vec.reserve_exact(more.max(vec.len() / 8));
+        vec.reserve_exact(more.max(vec.len() / 16));
     }
 }
 
