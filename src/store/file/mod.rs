@@ -15,11 +15,16 @@
 //! | [`recover`] | the state of a stream from its directory |
 //! | [`consumers`] | the consumers of a stream from its directory |
 //! | [`build`] | a new directory from messages |
+//! | [`replace`] | files put in the place of others |
+//! | [`convert`] | a directory brought to the configured key and cipher |
+//! | [`consumer_store`] | the directory of a running consumer |
 
 pub mod block;
 pub mod build;
 pub mod compress;
+pub mod consumer_store;
 pub mod consumers;
+pub mod convert;
 pub mod crypt;
 pub mod files;
 pub mod hash;
@@ -27,6 +32,7 @@ pub mod index;
 pub mod layout;
 pub mod record;
 pub mod recover;
+pub mod replace;
 mod scan;
 pub mod state;
 pub mod subjects;
