@@ -15,6 +15,8 @@
 //! | [`recover`] | the state of a stream from its directory |
 //! | [`consumers`] | the consumers of a stream from its directory |
 //! | [`build`] | a new directory from messages |
+//! | [`snapshot`] | an archive of a stream and its consumers |
+//! | [`restore`] | a directory from an archive |
 //! | [`replace`] | files put in the place of others |
 //! | [`convert`] | a directory brought to the configured key and cipher |
 //! | [`consumer_store`] | the directory of a running consumer |
@@ -33,7 +35,9 @@ pub mod layout;
 pub mod record;
 pub mod recover;
 pub mod replace;
+pub mod restore;
 mod scan;
+pub mod snapshot;
 pub mod state;
 pub mod subjects;
 

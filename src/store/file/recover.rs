@@ -158,8 +158,21 @@ pub enum RecoverError {
 /// be read for a reason that is not its content.
 pub fn stream(fs: &dyn Fs, dir: &Path, options: Options<'_>) -> Result<Recovered, RecoverError> {
     let name = dir.file_name().map(|name| name.to_string_lossy().into_owned());
-    let name = name.unwrap_or_default();
-    let meta = files::meta(fs, dir, &name, &name, options.keys)?;
+    stream_named(fs, dir, &name.unwrap_or_default(), options)
+}
+
+/// As [`stream`], in a directory of another name.
+///
+/// # Errors
+///
+/// As [`stream`].
+pub fn stream_named(
+    fs: &dyn Fs,
+    dir: &Path,
+    name: &str,
+    options: Options<'_>,
+) -> Result<Recovered, RecoverError> {
+    let meta = files::meta(fs, dir, name, name, options.keys)?;
     let path = dir.join(layout::META);
     let info = FileStreamInfo::decode(&meta.content)
         .map_err(|source| RecoverError::Meta { path: path.clone(), source })?;
@@ -179,8 +192,8 @@ pub fn stream(fs: &dyn Fs, dir: &Path, options: Options<'_>) -> Result<Recovered
     }
     recovered.check_derived(fs, dir)?;
     let present = blocks(fs, &messages_dir)?;
-    let mut reader = BlockReader::new(fs, &messages_dir, &name, options.keys);
-    let index = recovered.read_index(fs, &name, &present, &mut reader)?;
+    let mut reader = BlockReader::new(fs, &messages_dir, name, options.keys);
+    let index = recovered.read_index(fs, name, &present, &mut reader)?;
     match index {
         Some(index) if recovered.index == IndexUse::Sound && !options.verify => {
             recovered.totals = index.totals;
@@ -188,7 +201,7 @@ pub fn stream(fs: &dyn Fs, dir: &Path, options: Options<'_>) -> Result<Recovered
             recovered.subjects = index.subjects;
         }
         index => {
-            let mut scan = Scan::new(&mut recovered, &name, options.now_ns, index.as_ref());
+            let mut scan = Scan::new(&mut recovered, name, options.now_ns, index.as_ref());
             for index in present.iter().rev() {
                 scan.block(&reader.read(*index)?, *index, Some(index) == present.last());
             }
