@@ -4,9 +4,11 @@ use crate::base::fs::{Fs, OpenMode};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// What a file is called until all that belong to it are there. Not a suffix: upstream takes
+/// What the name of a file begins with until all that belong to it are there: upstream takes
 /// whatever begins as `7.blk` does for that block.
 const PREFIX: &str = "new.";
+/// What it ends with: upstream removes each `.key` that has no block.
+const SUFFIX: &str = ".part";
 
 /// Replaces a file's content. When `durable`, only the new content is found from then on, whatever
 /// happens. Otherwise the death of this process leaves the old or the new, and power loss may leave
@@ -69,12 +71,13 @@ pub fn resume(fs: &dyn Fs, paths: &[&Path], last: &Path) -> io::Result<()> {
 pub fn aside(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(PREFIX);
     name.push(path.file_name().unwrap_or_default());
+    name.push(SUFFIX);
     path.with_file_name(name)
 }
 
 /// The place of a file that has not taken it yet; nothing for other files.
 pub fn place_of(path: &Path) -> Option<PathBuf> {
-    let name = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
+    let name = path.file_name()?.to_str()?.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
     Some(path.with_file_name(name))
 }
 
