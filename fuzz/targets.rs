@@ -7,11 +7,13 @@ use nats_server::config::load_str;
 use nats_server::ds::seq_set::SeqSet;
 use nats_server::store::archive::{Reader, Writer};
 use nats_server::store::consumer::codec;
+use nats_server::store::file::build::Place;
 use nats_server::store::file::compress;
 use nats_server::store::file::hash::KeyedHash;
 use nats_server::store::file::index::Index;
 use nats_server::store::file::record::{self, Kind, Record};
 use nats_server::store::file::recover::{self, IndexUse, Options};
+use nats_server::store::file::restore;
 use nats_server::store::stream_state::{DeleteBlock, EncodedStreamState};
 use nats_server::wire::parser::{Limits, Op, ParseError, Step, parse};
 use nats_server::wire::transform::Transform;
@@ -38,6 +40,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("consumer_state", consumer_state),
     ("stream_state", stream_state),
     ("archive", archive),
+    ("restore", restore),
 ];
 
 /// The client parser: the same bytes in pieces give the same operations. The first byte chooses
@@ -454,4 +457,38 @@ pub fn archive(data: &[u8]) {
         assert_eq!(again, body);
     }
     assert!(reader.next_entry().is_ok_and(|entry| entry.is_none()));
+}
+
+/// Snapshots to be restored, packed by their sender or (the first byte is odd) here: a stream
+/// that is whole, or nothing.
+pub fn restore(data: &[u8]) {
+    let Some((choice, bytes)) = data.split_first() else { return };
+    let mut packed = Vec::new();
+    let input = match choice & 1 {
+        0 => bytes,
+        _ => {
+            s2::encode(bytes, &mut packed);
+            &packed
+        }
+    };
+    let fs = MemFs::default();
+    let dir = Path::new("/js/S");
+    let mut entropy = |buf: &mut [u8]| buf.fill(7);
+    let place = Place { fs: &fs, dir, keys: None, entropy: &mut entropy };
+    let mut info = nats_server::model::FileStreamInfo::default();
+    info.config.name = "S".to_owned();
+    let limits = restore::Limits { message: 1 << 20, stream: 1 << 24 };
+    if restore::restore(place, &info, limits, 1 << 60, input).is_err() {
+        assert!(fs.read_dir(Path::new("/js")).unwrap_or_default().is_empty());
+        return;
+    }
+    let found = recover::stream(&fs, dir, Options { verify: true, ..Options::default() });
+    let found = found.expect("what was restored can be opened");
+    let is_behind = |damage: &recover::Damage| matches!(damage.cause, recover::Cause::Behind);
+    assert!(found.damage.iter().all(is_behind), "{:?}", found.damage);
+    for path in fs.read_dir(&dir.join("obs")).unwrap_or_default() {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name that was read");
+        let consumer = nats_server::store::file::consumers::consumer(&fs, &path, "S", name, None);
+        assert!(consumer.state.is_ok() && consumer.info.is_ok() && consumer.sum_matches);
+    }
 }

@@ -119,6 +119,11 @@ const WORDS: &[&[u8]] = &[
     b"\x2a\x02",
     b"\x21\x05\x03",
     b"NATSARC1",
+    b"state.json",
+    b"consumers/",
+    b"meta.inf",
+    b"msgs/1.blk",
+    b"ustar\0",
     b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
 ];
 
@@ -190,6 +195,11 @@ fn stream_state() {
 #[test]
 fn archive() {
     run("archive");
+}
+
+#[test]
+fn restore() {
+    run("restore");
 }
 
 fn root() -> PathBuf {

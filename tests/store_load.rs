@@ -6,14 +6,15 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
 
-use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+// Another test uses the rest.
+#[allow(dead_code)]
+mod oracle;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+use oracle::Oracle;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// Sequences of a stream's messages, and the last that was used.
 struct Loaded {
@@ -93,72 +94,6 @@ fn load(root: &Path, config_file: &Path, stream: &Loaded) {
     ours(&args, &lines);
 }
 
-/// A process, killed when dropped.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A server of upstream's.
-struct Oracle {
-    _process: Process,
-    client: BufReader<TcpStream>,
-}
-
-impl Oracle {
-    fn start(binary: &Path, config: &Path) -> Self {
-        let child =
-            Command::new(binary).arg("-c").arg(config).stderr(Stdio::piped()).spawn().unwrap();
-        let mut process = Process(child);
-        let (mut log, mut port) = (BufReader::new(process.0.stderr.take().unwrap()), None);
-        let (mut text, mut line) = (String::new(), String::new());
-        while !line.contains("Server is ready") {
-            line.clear();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended:\n{text}");
-            // When messages expire is not loaded: a server finds that in the messages.
-            let expected = line.contains("TTL state is outdated; attempting to recover");
-            let problem = line.contains("[ERR]") || line.contains("[WRN]");
-            assert!(!problem || expected, "{line}");
-            if let Some((_, listener)) = line.split_once("Listening for client connections on ") {
-                port = listener.trim().rsplit(':').next().and_then(|port| port.parse().ok());
-            }
-            text.push_str(&line);
-        }
-        // Whoever does not read may block who writes.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        let stream = TcpStream::connect(("127.0.0.1", port.expect("a port"))).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut client = BufReader::new(stream);
-        client.read_line(&mut line).unwrap();
-        client.get_mut().write_all(b"CONNECT {\"verbose\":false}\r\nSUB reply 1\r\n").unwrap();
-        Self { _process: process, client }
-    }
-
-    fn request(&mut self, api: &str, body: &Value) -> Value {
-        let body = body.to_string();
-        let request = format!("PUB $JS.API.{api} reply {}\r\n{body}\r\n", body.len());
-        self.client.get_mut().write_all(request.as_bytes()).unwrap();
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.client.read_line(&mut line).unwrap(), 0, "{api}");
-            if line.starts_with("PING") {
-                self.client.get_mut().write_all(b"PONG\r\n").unwrap();
-            } else if line.starts_with("MSG") {
-                let len: usize = line.split_whitespace().last().unwrap().parse().unwrap();
-                let mut body = vec![0; len + 2];
-                self.client.read_exact(&mut body).unwrap();
-                return serde_json::from_slice(&body[..len]).unwrap();
-            } else {
-                panic!("{api}: {line}");
-            }
-        }
-    }
-}
-
 fn compare(oracle: &mut Oracle, stream: &Loaded, checked: &Value, at: &str) {
     let at = format!("{at} {}", stream.name);
     let info = oracle.request(&format!("STREAM.INFO.{}", stream.name), &json!({}));
@@ -182,25 +117,13 @@ fn compare(oracle: &mut Oracle, stream: &Loaded, checked: &Value, at: &str) {
     }
 }
 
-fn oracle() -> Option<PathBuf> {
-    let path = std::env::var_os("NATS_SERVER_UPSTREAM").filter(|path| !path.is_empty());
-    let required = std::env::var("CONFORMANCE_REQUIRE").is_ok_and(|required| required == "1");
-    assert!(path.is_some() || !required, "no oracle: NATS_SERVER_UPSTREAM is not set");
-    path.map(PathBuf::from)
-}
-
 #[test]
 fn upstream_opens_what_is_loaded() {
-    let Some(binary) = oracle() else {
-        eprintln!("skipped: no oracle, NATS_SERVER_UPSTREAM is not set");
-        return;
-    };
+    let Some(binary) = oracle::binary() else { return };
     for encryption in ["", "key: secret, cipher: chacha,", "key: secret, cipher: aes,"] {
         for with_index in [true, false] {
             let at = format!("{encryption} index {with_index}");
-            let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("store_load");
-            let _ = std::fs::remove_dir_all(&root);
-            std::fs::create_dir_all(&root).unwrap();
+            let root = oracle::folder("store_load");
             let config = root.join("server.conf");
             let text = format!(
                 "listen: \"127.0.0.1:-1\"\njetstream {{ {encryption} store_dir: {:?} }}\n",

@@ -12,8 +12,10 @@ pub mod message;
 #[cfg(test)]
 mod model_tests;
 mod proposals;
+pub mod s2_stream;
 pub mod scheduled;
 pub mod schedules;
 pub mod sources;
 pub mod stream;
 pub mod stream_state;
+pub mod tar;

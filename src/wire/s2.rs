@@ -14,7 +14,9 @@
 /// Bytes that a block holds at most, decoded.
 const BLOCK_MAX: usize = 4 << 20;
 /// Bytes of a block as written.
-const BLOCK_WRITTEN: usize = 1 << 20;
+pub const BLOCK_WRITTEN: usize = 1 << 20;
+/// Bytes of a chunk before its body: type and length.
+pub const CHUNK_HEADER_LEN: usize = 4;
 /// What a block may need when it does not compress.
 const CHUNK_MAX: usize = (1 << 24) - 1;
 
@@ -71,19 +73,43 @@ pub fn decode(stream: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), Stre
     let mut at = 0;
     while at < stream.len() {
         let cut = StreamError::Cut { at };
-        let [kind, a, b, c] = *stream[at..].first_chunk().ok_or(cut)?;
+        let [kind, a, b, c] = *stream[at..].first_chunk::<CHUNK_HEADER_LEN>().ok_or(cut)?;
         let len = u32::from_le_bytes([a, b, c, 0]) as usize;
-        let body = stream.get(at + 4..).and_then(|rest| rest.get(..len)).ok_or(cut)?;
-        match kind {
-            IDENTIFIER if body == MAGIC || body == MAGIC_SNAPPY => {}
-            _ if at == 0 || kind == IDENTIFIER => return Err(StreamError::Identifier),
-            COMPRESSED | PLAIN => block(kind, body, at, end, limit, out)?,
-            0x80.. => {}
-            _ => return Err(StreamError::Kind { at, kind }),
-        }
-        at += 4 + len;
+        let body =
+            stream.get(at + CHUNK_HEADER_LEN..).and_then(|rest| rest.get(..len)).ok_or(cut)?;
+        chunk_within(kind, body, at, end, limit, out)?;
+        at += CHUNK_HEADER_LEN + len;
     }
     if at == 0 { Err(StreamError::Identifier) } else { Ok(()) }
+}
+
+/// Appends what one chunk of a stream holds to `out`, 4 MiB at most. `at` is where the chunk begins
+/// in the stream: the first one says what it is.
+pub fn decode_chunk(
+    kind: u8,
+    body: &[u8],
+    at: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), StreamError> {
+    let end = out.len().saturating_add(BLOCK_MAX);
+    chunk_within(kind, body, at, end, BLOCK_MAX, out)
+}
+
+fn chunk_within(
+    kind: u8,
+    body: &[u8],
+    at: usize,
+    end: usize,
+    limit: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), StreamError> {
+    match kind {
+        IDENTIFIER if body == MAGIC || body == MAGIC_SNAPPY => Ok(()),
+        _ if at == 0 || kind == IDENTIFIER => Err(StreamError::Identifier),
+        COMPRESSED | PLAIN => block(kind, body, at, end, limit, out),
+        0x80.. => Ok(()),
+        _ => Err(StreamError::Kind { at, kind }),
+    }
 }
 
 fn block(
@@ -127,16 +153,24 @@ fn block(
 
 /// Appends a stream that holds `data`.
 pub fn encode(data: &[u8], out: &mut Vec<u8>) {
+    encode_identifier(out);
+    data.chunks(BLOCK_WRITTEN).for_each(|block| encode_block(block, out));
+}
+
+/// Appends what a stream begins with.
+pub fn encode_identifier(out: &mut Vec<u8>) {
     chunk(out, IDENTIFIER, &[MAGIC]);
-    for block in data.chunks(BLOCK_WRITTEN) {
-        let crc = minlz::crc::crc(block).to_le_bytes();
-        let packed = minlz::s2::encode(block);
-        // As upstream's encoder: what saves less than this is not worth unpacking.
-        if packed.len() + block.len() / 32 + 5 <= block.len() {
-            chunk(out, COMPRESSED, &[&crc, &packed]);
-        } else {
-            chunk(out, PLAIN, &[&crc, block]);
-        }
+}
+
+/// Appends a chunk that holds `block`, of at most [`BLOCK_WRITTEN`] bytes.
+pub fn encode_block(block: &[u8], out: &mut Vec<u8>) {
+    let crc = minlz::crc::crc(block).to_le_bytes();
+    let packed = minlz::s2::encode(block);
+    // As upstream's encoder: what saves less than this is not worth unpacking.
+    if packed.len() + block.len() / 32 + 5 <= block.len() {
+        chunk(out, COMPRESSED, &[&crc, &packed]);
+    } else {
+        chunk(out, PLAIN, &[&crc, block]);
     }
 }
 

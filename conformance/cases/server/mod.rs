@@ -9,6 +9,9 @@ mod closed_conns;
 mod config_check;
 mod errors;
 mod feature_flags;
+mod filestore_consumer;
+mod filestore_crypt;
+mod filestore_snapshot;
 mod gsl;
 mod headers;
 mod ipqueue;
@@ -51,6 +54,9 @@ crate::collect! {
     config_check,
     errors,
     feature_flags,
+    filestore_consumer,
+    filestore_crypt,
+    filestore_snapshot,
     gsl,
     headers,
     ipqueue,

@@ -3,10 +3,14 @@
 //! through [`crate::base::tasks::TaskScope::blocking`].
 
 mod crash;
+mod gate;
 mod mem;
 mod os;
 
 pub use crash::{CrashFs, Fault};
+pub use gate::{
+    Gate, GateStats, GatedFs, OPERATIONS_DEFAULT, OPERATIONS_MAX, OPERATIONS_MIN, Pass,
+};
 pub use mem::MemFs;
 pub use os::OsFs;
 

@@ -73,6 +73,38 @@ pub fn decode(bytes: &[u8]) -> Result<ConsumerState, DecodeError> {
     }
 }
 
+/// As [`decode`], of a file: what no server leaves is damage. Every server writes how many entries
+/// follow, also when there are none, so that a file of version 2 that ends before that was cut; and
+/// none writes a sequence twice, or anything behind the end.
+///
+/// # Errors
+/// When the bytes are no state, or not the whole of one.
+pub fn decode_file(bytes: &[u8]) -> Result<ConsumerState, DecodeError> {
+    let state = decode(bytes)?;
+    let whole = bytes[1] != VERSION || is_whole(&bytes[2..], &state) == Some(true);
+    if whole { Ok(state) } else { Err(DecodeError::Corrupt) }
+}
+
+/// Whether the body of a state of version 2 has its lists, with the entries that were read from it.
+fn is_whole(body: &[u8], state: &ConsumerState) -> Option<bool> {
+    let mut cursor = Cursor::new(body);
+    skip(&mut cursor, 4)?;
+    let pending = cursor.uvarint()?;
+    if pending > 0 {
+        skip(&mut cursor, pending.checked_mul(3)?.checked_add(1)?)?;
+    }
+    let redelivered = cursor.uvarint()?;
+    skip(&mut cursor, redelivered.checked_mul(2)?)?;
+    // Entries of redelivered that mean nothing are not kept.
+    let entries =
+        pending == state.pending.len() as u64 && redelivered >= state.redelivered.len() as u64;
+    Some(entries && cursor.is_empty())
+}
+
+fn skip(cursor: &mut Cursor<'_>, numbers: u64) -> Option<()> {
+    (0..numbers).try_for_each(|_| cursor.uvarint().map(drop))
+}
+
 fn body(version: u8, cursor: &mut Cursor<'_>) -> Option<ConsumerState> {
     let mut pair = || {
         let (consumer_seq, stream_seq) = (cursor.uvarint()?, cursor.uvarint()?);
@@ -168,6 +200,30 @@ mod tests {
         {
             assert_eq!(decode(bytes), Ok(expected.clone()));
         }
+    }
+
+    #[test]
+    fn a_file_is_whole() {
+        let pending = Pending { sequence: 7, timestamp: 9 * SECOND_NS };
+        let state = ConsumerState {
+            delivered: SequencePair { consumer_seq: 300, stream_seq: 400 },
+            ack_floor: SequencePair { consumer_seq: 2, stream_seq: 3 },
+            pending: [(5, pending), (9, pending)].into(),
+            redelivered: [(5, 2)].into(),
+        };
+        let mut file = encode(&state, 20 * SECOND_NS);
+        assert_eq!(decode_file(&file), Ok(state));
+        for len in 0..file.len() {
+            assert!(decode_file(&file[..len]).is_err(), "{len}");
+        }
+        file.push(0);
+        assert_eq!(decode_file(&file), Err(DecodeError::Corrupt));
+        // Two entries of the same sequence, as zeros where there was something make them.
+        let twice = [22, 2, 0, 1, 0, 9, 2, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert!(decode(&twice).is_ok());
+        assert_eq!(decode_file(&twice), Err(DecodeError::Corrupt));
+        // Version 1 had its own ways.
+        assert!(decode_file(&[22, 1, 1, 2, 3, 4]).is_ok());
     }
 
     #[test]

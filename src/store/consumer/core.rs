@@ -18,6 +18,11 @@ impl ConsumerCore {
         Self { config: config.clone(), state: ConsumerState::default() }
     }
 
+    /// One that goes on from a state that was kept.
+    pub fn with_state(config: &ConsumerConfig, state: ConsumerState) -> Self {
+        Self { config: config.clone(), state }
+    }
+
     /// The state.
     pub fn state(&self) -> &ConsumerState {
         &self.state

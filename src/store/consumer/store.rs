@@ -14,6 +14,10 @@ pub trait ConsumerStore: Send {
         &mut self,
         transition: &mut dyn FnMut(&mut ConsumerCore) -> Result<(), StoreError>,
     ) -> Result<(), StoreError>;
+    /// Whether it was ever told where to begin, or to go on.
+    fn has_state(&self) -> bool {
+        self.core().is_ok_and(ConsumerCore::has_state)
+    }
     /// The state as files and replicas hold it; `now_ns` is what its times are counted from.
     fn encoded_state(&self, now_ns: i64) -> Result<Vec<u8>, StoreError> {
         Ok(codec::encode(self.core()?.state(), now_ns))

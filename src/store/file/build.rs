@@ -19,7 +19,9 @@ use super::layout;
 use super::record::{EMPTY_LEN, SEQ_MAX, TooLarge, append_message, append_skipped, message_len};
 use super::state::BlockState;
 use crate::base::fs::{self, Fs, OpenMode};
-use crate::model::{FileStreamInfo, RetentionPolicy, StoreCompression, StreamConfig};
+use crate::model::{
+    FileConsumerInfo, FileStreamInfo, RetentionPolicy, StoreCompression, StreamConfig,
+};
 use crate::wire::{headers, subject};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -205,12 +207,75 @@ impl<'a> Builder<'a> {
             self.write_block(true)?;
             self.write_index()?;
         }
-        let name = &self.info.config.name;
-        let meta = self.sealed(self.info.encode());
+        self.write_meta()?;
+        self.take_place()
+    }
+
+    /// Adds a consumer; `state` is what its `o.dat` has in the clear, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// When it is there already ([`ErrorKind::AlreadyExists`]), or what the system says.
+    pub fn add_consumer(
+        &mut self,
+        info: &FileConsumerInfo,
+        state: Option<&[u8]>,
+    ) -> Result<(), BuildError> {
+        let (stream, name) = (&self.info.config.name, &info.name);
+        let (asset, hash) =
+            (layout::consumer_asset(stream, name), KeyedHash::named(&format!("{stream}/{name}")));
+        let folder = Path::new(layout::CONSUMERS).join(name);
+        let dir = self.aside.join(&folder);
+        self.place.fs.create_dir_all(&dir).map_err(io_error(&dir))?;
+        let key = self.create_key(&asset, &folder.join(layout::META_KEY))?;
+        let meta = sealed(key.as_ref(), info.encode(), self.place.entropy);
+        self.write(&folder.join(layout::META), &meta)?;
+        self.write(&folder.join(layout::META_SUM), hash.hex(&meta).as_bytes())?;
+        if let Some(state) = state {
+            let state = sealed(key.as_ref(), state.to_vec(), self.place.entropy);
+            self.write(&folder.join(layout::CONSUMER_STATE), &state)?;
+        }
+        self.place.fs.sync_dir(&dir).map_err(io_error(&dir))
+    }
+
+    /// Adds a block as it is, its records in the clear.
+    pub(super) fn add_block(&mut self, index: u32, mut records: Vec<u8>) -> Result<(), BuildError> {
+        let (name, folder) = (&self.info.config.name, Path::new(layout::MESSAGES));
+        let asset = layout::block_asset(name, index);
+        if let Some(key) = self.create_key(&asset, &layout::block_key(folder, index))? {
+            key.apply(0, &mut records);
+        }
+        self.write(&layout::block(folder, index), &records)
+    }
+
+    /// Adds an index as it is, in the clear and without its hash.
+    pub(super) fn add_index(&mut self, content: Vec<u8>) -> Result<(), BuildError> {
+        let mut file = sealed(self.key.as_ref(), content, self.place.entropy);
+        let sum = KeyedHash::named(&self.info.config.name).sum(&[&file]);
+        file.extend_from_slice(&sum);
+        self.write(&Path::new(layout::MESSAGES).join(layout::INDEX), &file)
+    }
+
+    /// Writes the configuration.
+    pub(super) fn write_meta(&mut self) -> Result<(), BuildError> {
+        let meta = sealed(self.key.as_ref(), self.info.encode(), self.place.entropy);
         self.write(layout::META.as_ref(), &meta)?;
-        let sum = KeyedHash::named(name).hex(&meta);
-        self.write(layout::META_SUM.as_ref(), sum.as_bytes())?;
+        let sum = KeyedHash::named(&self.info.config.name).hex(&meta);
+        self.write(layout::META_SUM.as_ref(), sum.as_bytes())
+    }
+
+    /// Where the directory is until it takes its place.
+    pub(super) fn aside(&self) -> &Path {
+        &self.aside
+    }
+
+    /// As [`Builder::finish`], when everything is written.
+    pub(super) fn take_place(self) -> Result<(), BuildError> {
         let (fs, dir) = (self.place.fs, self.place.dir);
+        let consumers = self.aside.join(layout::CONSUMERS);
+        if fs.metadata(&consumers).is_ok() {
+            fs.sync_dir(&consumers).map_err(io_error(&consumers))?;
+        }
         for dir in [&self.aside.join(layout::MESSAGES), &self.aside] {
             fs.sync_dir(dir).map_err(io_error(dir))?;
         }
@@ -280,10 +345,7 @@ impl<'a> Builder<'a> {
     fn write_index(&mut self) -> Result<(), BuildError> {
         let mut content = Vec::new();
         self.index.encode(&mut content);
-        let mut file = self.sealed(content);
-        let sum = KeyedHash::named(&self.info.config.name).sum(&[&file]);
-        file.extend_from_slice(&sum);
-        self.write(&Path::new(layout::MESSAGES).join(layout::INDEX), &file)
+        self.add_index(content)
     }
 
     /// A new key for an asset, if the store is encrypted.
@@ -292,13 +354,6 @@ impl<'a> Builder<'a> {
         let (key, file) = keys.create(asset, self.place.entropy);
         self.write(path, &file)?;
         Ok(Some(key))
-    }
-
-    fn sealed(&mut self, content: Vec<u8>) -> Vec<u8> {
-        match &self.key {
-            Some(key) => key.seal(&content, self.place.entropy),
-            None => content,
-        }
     }
 
     /// Writes a file of the directory, its content durable.
@@ -317,6 +372,14 @@ impl Drop for Builder<'_> {
     fn drop(&mut self) {
         // Nothing is there when the stream is in its place. The error that is told is the first.
         let _ = self.place.fs.remove_dir_all(&self.aside);
+    }
+}
+
+/// What a file holds, sealed if there is a key.
+fn sealed(key: Option<&AssetKey>, content: Vec<u8>, entropy: &mut dyn FnMut(&mut [u8])) -> Vec<u8> {
+    match key {
+        Some(key) => key.seal(&content, entropy),
+        None => content,
     }
 }
 

@@ -107,7 +107,7 @@ fn state(
     key: Option<&Option<AssetKey>>,
 ) -> Result<ConsumerState, ConsumerError> {
     let path = dir.join(layout::CONSUMER_STATE);
-    let Some(file) = files::read_if_there(fs, &path)?.filter(|file| !file.is_empty()) else {
+    let Some(file) = files::read_if_there(fs, &path)? else {
         return Ok(ConsumerState::default());
     };
     let content = match key {
@@ -115,8 +115,10 @@ fn state(
             let opened = key.unseal(&file);
             opened.map_err(|source| FileError::Crypt { path: path.clone(), source })?
         }
-        Some(None) => file,
-        None => return codec::decode(&file).map_err(|_| ConsumerError::Sealed(path)),
+        None if !file.is_empty() => {
+            return codec::decode_file(&file).map_err(|_| ConsumerError::Sealed(path));
+        }
+        Some(None) | None => file,
     };
-    codec::decode(&content).map_err(|source| ConsumerError::State { path, source })
+    codec::decode_file(&content).map_err(|source| ConsumerError::State { path, source })
 }

@@ -34,7 +34,8 @@ pub enum FileError {
 }
 
 impl FileError {
-    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+    /// What the system said about a file.
+    pub fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         |source| Self::Io { path, source }
     }

@@ -91,6 +91,18 @@ pub fn block_asset(stream: &str, index: u32) -> String {
     format!("{stream}:{index}")
 }
 
+/// The folder of a consumer, in that of its stream.
+pub fn consumer(stream_dir: &Path, consumer: &str) -> PathBuf {
+    stream_dir.join(CONSUMERS).join(consumer)
+}
+
+/// Whether a stream or a consumer may have this name: it is a token of a subject, and the name of
+/// a folder.
+pub fn is_asset_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.contains([' ', '\t', '\r', '\n', '\x0c', '.', '*', '>', '\\', '/', '\0'])
+}
+
 /// The name of the asset whose key is in a consumer's key file.
 pub fn consumer_asset(stream: &str, consumer: &str) -> String {
     format!("{stream}.{consumer}")

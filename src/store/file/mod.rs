@@ -16,11 +16,18 @@
 //! | [`repair`] | what recovery found, put in order |
 //! | [`consumers`] | the consumers of a stream from its directory |
 //! | [`build`] | a new directory from messages |
+//! | [`snapshot`] | an archive of a stream and its consumers |
+//! | [`restore`] | a directory from an archive |
+//! | [`replace`] | files put in the place of others |
+//! | [`convert`] | a directory brought to the configured key and cipher |
+//! | [`consumer_store`] | the directory of a running consumer |
 
 pub mod block;
 pub mod build;
 pub mod compress;
+pub mod consumer_store;
 pub mod consumers;
+pub mod convert;
 pub mod crypt;
 pub mod files;
 pub mod hash;
@@ -29,7 +36,10 @@ pub mod layout;
 pub mod record;
 pub mod recover;
 pub mod repair;
+pub mod replace;
+pub mod restore;
 mod scan;
+pub mod snapshot;
 pub mod store;
 pub mod state;
 pub mod subjects;

@@ -159,8 +159,21 @@ pub enum RecoverError {
 /// When there is no `meta.inf`, or it is not readable with the configured keys, or a file cannot
 /// be read for a reason that is not its content.
 pub fn stream(fs: &dyn Fs, dir: &Path, options: Options<'_>) -> Result<Recovered, RecoverError> {
-    let name = name(dir);
-    let meta = files::meta(fs, dir, &name, &name, options.keys)?;
+    stream_named(fs, dir, &name(dir), options)
+}
+
+/// As [`stream`], in a directory of another name.
+///
+/// # Errors
+///
+/// As [`stream`].
+pub fn stream_named(
+    fs: &dyn Fs,
+    dir: &Path,
+    name: &str,
+    options: Options<'_>,
+) -> Result<Recovered, RecoverError> {
+    let meta = files::meta(fs, dir, name, name, options.keys)?;
     let path = dir.join(layout::META);
     let info = FileStreamInfo::decode(&meta.content)
         .map_err(|source| RecoverError::Meta { path: path.clone(), source })?;
@@ -183,8 +196,8 @@ pub fn stream(fs: &dyn Fs, dir: &Path, options: Options<'_>) -> Result<Recovered
     let paths = list(fs, &messages_dir)?;
     recovered.set_aside = paths.iter().filter(|path| layout::is_set_aside(path)).cloned().collect();
     let present = blocks(&paths);
-    let mut reader = BlockReader::new(fs, &messages_dir, &name, options.keys);
-    let index = recovered.read_index(fs, &name, &present, &mut reader)?;
+    let mut reader = BlockReader::new(fs, &messages_dir, name, options.keys);
+    let index = recovered.read_index(fs, name, &present, &mut reader)?;
     match index {
         Some(index) if recovered.index == IndexUse::Sound && !options.verify => {
             recovered.totals = index.totals;
@@ -192,7 +205,7 @@ pub fn stream(fs: &dyn Fs, dir: &Path, options: Options<'_>) -> Result<Recovered
             recovered.subjects = index.subjects;
         }
         index => {
-            let mut scan = Scan::new(&mut recovered, &name, options.now_ns, index.as_ref());
+            let mut scan = Scan::new(&mut recovered, name, options.now_ns, index.as_ref());
             for index in present.iter().rev() {
                 scan.block(&reader.read(*index)?, *index, Some(index) == present.last());
             }
