@@ -1,6 +1,7 @@
 //! Opening and creating.
 
 use super::super::build::{self, BuildError, Builder, Place};
+use super::super::convert::{ConvertError, Converted, Converter};
 use super::super::crypt::KeyRing;
 use super::super::files::{self, FileError};
 use super::super::layout;
@@ -39,6 +40,8 @@ pub struct Opened {
     pub store: FileStore,
     /// What was wrong with its files, and what was done about it.
     pub fixes: Vec<Fix>,
+    /// What has been brought to the configured key and cipher.
+    pub converted: Converted,
     /// The purge that was under way when it was left, if one was.
     pub purge: Option<Purge>,
 }
@@ -49,6 +52,9 @@ pub enum OpenError {
     /// It cannot be made.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// It cannot be brought to the configured key and cipher.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
     /// Its files cannot be read.
     #[error(transparent)]
     Recover(#[from] RecoverError),
@@ -105,7 +111,12 @@ impl FileStore {
         now_ns: i64,
     ) -> Result<Opened, OpenError> {
         let mut entropy = |buf: &mut [u8]| env.entropy(buf);
+        let mut converted = Converted::default();
         let keys = options.keys.as_deref();
+        if keys.is_some() {
+            let mut converter = Converter { fs: env.fs(), keys, entropy: &mut entropy };
+            converted = converter.stream(dir)?;
+        }
         let mut place = Place { fs: env.fs(), dir, keys, entropy: &mut entropy };
         let repaired = repair::repair(&mut place, false, Some(now_ns))?;
         let Recovered { info, totals, blocks, subjects, index, messages_dir, key, .. } =
@@ -151,7 +162,7 @@ impl FileStore {
             store.expire_at(now_ns)?;
         }
         store.effects = Effects::default();
-        Ok(Opened { store, fixes: repaired.fixes, purge: repaired.purge })
+        Ok(Opened { store, fixes: repaired.fixes, purge: repaired.purge, converted })
     }
 
     /// Takes over what was recovered of blocks, and the blocks that are there and were not worth
