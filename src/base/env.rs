@@ -28,7 +28,8 @@ struct Inner {
 #[derive(Debug)]
 struct Simulated {
     vars: BTreeMap<String, String>,
-    fs: MemFs,
+    /// Nothing if it is another's.
+    fs: Option<MemFs>,
 }
 
 impl Env {
@@ -53,12 +54,21 @@ impl Env {
     /// As [`Env::simulated`], with environment variables.
     pub fn simulated_with_vars(seed: u64, vars: BTreeMap<String, String>) -> Self {
         let fs = MemFs::default();
+        Self::simulation(seed, Arc::new(fs.clone()), Simulated { vars, fs: Some(fs) })
+    }
+
+    /// As [`Env::simulated`], with a file system that is made elsewhere.
+    pub fn simulated_on(seed: u64, fs: Arc<dyn Fs>) -> Self {
+        Self::simulation(seed, fs, Simulated { vars: BTreeMap::new(), fs: None })
+    }
+
+    fn simulation(seed: u64, fs: Arc<dyn Fs>, simulated: Simulated) -> Self {
         Self(Arc::new(Inner {
             clock: Clock::simulated(),
-            fs: Arc::new(fs.clone()),
+            fs,
             net: Net::mem(),
             seeds: Mutex::new(Rank::Leaf, Rng::from_seed(seed)),
-            simulated: Some(Simulated { vars, fs }),
+            simulated: Some(simulated),
         }))
     }
 
@@ -77,9 +87,9 @@ impl Env {
         &self.0.net
     }
 
-    /// The in-memory file system of a simulated machine.
+    /// The in-memory file system of a simulated machine, if it has its own.
     pub fn mem_fs(&self) -> Option<&MemFs> {
-        self.0.simulated.as_ref().map(|s| &s.fs)
+        self.0.simulated.as_ref()?.fs.as_ref()
     }
 
     /// A new generator, seeded from this machine's seed.

@@ -114,6 +114,20 @@ impl TaskScope {
         tokio::task::spawn_blocking(work).await.ok()
     }
 
+    /// Runs work that blocks again and again (syncs of files) on a thread of its own until it ends.
+    /// What shall end with the scope watches [`TaskScope::is_cancelled`].
+    pub fn spawn_blocking<F>(&self, work: F)
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.0.live.fetch_add(1, Ordering::AcqRel);
+        let live = Live(self.0.clone());
+        tokio::task::spawn_blocking(move || {
+            let _live = live;
+            work();
+        });
+    }
+
     /// True once the scope was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::Acquire)

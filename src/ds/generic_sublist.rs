@@ -106,9 +106,12 @@ impl<T> Level<T> {
         }
     }
 
-    fn children(&self) -> impl Iterator<Item = &Node<T>> {
-        let wildcards = [&self.wildcard, &self.full_wildcard];
-        self.literals.values().chain(wildcards.into_iter().flatten().map(|node| &**node))
+    /// The tokens and what they lead to.
+    fn children(&self) -> impl Iterator<Item = (&[u8], &Node<T>)> {
+        let literals = self.literals.iter().map(|(token, node)| (&**token, node));
+        let wildcard = self.wildcard.iter().map(|node| (&[WILDCARD][..], &**node));
+        let full_wildcard = self.full_wildcard.iter().map(|node| (&[FULL_WILDCARD][..], &**node));
+        literals.chain(wildcard).chain(full_wildcard)
     }
 
     /// Drops everything below without recursion.
@@ -252,6 +255,25 @@ impl<T: Ord> GenericSublist<T> {
         self.root.full_wildcard.is_some()
     }
 
+    /// Calls `f` for every subject that has values, in no order.
+    pub fn for_each_subject(&self, mut f: impl FnMut(&[u8])) {
+        let mut subject = Vec::new();
+        // Each with the length of what comes before its token.
+        let mut left: Vec<_> = self.root.children().map(|child| (0, child)).collect();
+        while let Some((len, (token, node))) = left.pop() {
+            subject.truncate(len);
+            if len > 0 {
+                subject.push(SEPARATOR);
+            }
+            subject.extend_from_slice(token);
+            if !node.values.is_empty() {
+                f(&subject);
+            }
+            let len = subject.len();
+            left.extend(node.next.children().map(|child| (len, child)));
+        }
+    }
+
     /// The subject of all values, if they have the same.
     pub fn single_subject(&self) -> Option<Vec<u8>> {
         let mut subject = Vec::new();
@@ -260,10 +282,7 @@ impl<T: Ord> GenericSublist<T> {
             if level.len() != 1 {
                 return None;
             }
-            let literal = level.literals.iter().next().map(|(token, node)| (&**token, node));
-            let wildcard = level.wildcard.as_deref().map(|node| (&[WILDCARD][..], node));
-            let full = level.full_wildcard.as_deref().map(|node| (&[FULL_WILDCARD][..], node));
-            let (token, node) = literal.or(wildcard).or(full)?;
+            let (token, node) = level.children().next()?;
             subject.extend_from_slice(token);
             if !node.values.is_empty() {
                 return (node.next.len() == 0).then_some(subject);
@@ -277,7 +296,7 @@ impl<T: Ord> GenericSublist<T> {
     pub fn depth(&self) -> usize {
         let (mut depth, mut levels) = (0, vec![&self.root]);
         loop {
-            levels = levels.iter().flat_map(|l| l.children().map(|node| &node.next)).collect();
+            levels = levels.iter().flat_map(|l| l.children().map(|(_, node)| &node.next)).collect();
             if levels.is_empty() {
                 return depth;
             }
@@ -359,6 +378,10 @@ mod tests {
         let mut s = SimpleSublist::new();
         s.insert(subject.as_bytes(), ()).unwrap();
         s.insert(b"*.a", ()).unwrap();
+        let mut listed = Vec::new();
+        s.for_each_subject(|subject| listed.push(subject.len()));
+        listed.sort_unstable();
+        assert_eq!(listed, [3, subject.len()]);
         assert!(s.has_interest(["a"; 200_000].join(".").as_bytes()));
         assert_eq!(s.remove(subject.as_bytes(), &()), Ok(()));
         assert_eq!(s.depth(), 2);
@@ -394,6 +417,10 @@ mod tests {
                 let longest = model.iter().map(|(s, _)| tokens(s.as_bytes()).count()).max();
                 prop_assert_eq!(list.depth(), longest.unwrap_or(0));
                 let subjects: BTreeSet<_> = model.iter().map(|(s, _)| s.as_bytes().to_vec()).collect();
+                let mut listed = Vec::new();
+                list.for_each_subject(|subject| listed.push(subject.to_vec()));
+                listed.sort_unstable();
+                prop_assert!(listed.iter().eq(&subjects));
                 let single = if subjects.len() == 1 { subjects.into_iter().next() } else { None };
                 prop_assert_eq!(list.single_subject(), single);
             }

@@ -4,6 +4,7 @@
 //! What touches a disk does it through [`crate::base::fs`] alone; codecs work on bytes.
 
 pub mod archive;
+pub mod commit;
 pub mod consumer;
 pub mod file;
 pub mod memory;

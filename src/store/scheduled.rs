@@ -42,7 +42,7 @@ pub fn take_due(store: &mut dyn StreamStore, env: &Env, now_ns: i64) -> Vec<Sche
 
 /// The message that a schedule makes which was due at `at_ns`.
 fn make(
-    store: &dyn StreamStore,
+    store: &mut dyn StreamStore,
     env: &Env,
     schedule: &StoredMessage,
     at_ns: i64,

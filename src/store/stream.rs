@@ -23,6 +23,9 @@ pub enum StoreError {
     /// There is no such message.
     #[error("no message found")]
     NotFound,
+    /// There is a message, but what is in its place is damaged.
+    #[error("message {0} is damaged")]
+    BadMessage(u64),
     /// There is no further message.
     #[error("stream store EOF")]
     Eof,
@@ -99,6 +102,21 @@ impl StoredMessage {
         (self.subject_len, self.headers_len) = lens;
         self.buffer.clear();
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// As [`StoredMessage::set`], of parts.
+    pub(crate) fn set_parts(
+        &mut self,
+        seq: u64,
+        time_ns: i64,
+        subject: &[u8],
+        headers: &[u8],
+        payload: &[u8],
+    ) {
+        (self.seq, self.time_ns) = (seq, time_ns);
+        (self.subject_len, self.headers_len) = (subject.len(), headers.len());
+        self.buffer.clear();
+        [subject, headers, payload].iter().for_each(|part| self.buffer.extend_from_slice(part));
     }
 
     /// Its subject.
@@ -233,25 +251,25 @@ pub trait StreamStore: Send {
     fn flush(&mut self) -> Result<(), StoreError>;
 
     /// Reads message `seq`.
-    fn load(&self, seq: u64, out: &mut StoredMessage) -> Result<(), StoreError>;
+    fn load(&mut self, seq: u64, out: &mut StoredMessage) -> Result<(), StoreError>;
     /// Reads the first message from `start` on that is meant.
     fn load_next(
-        &self,
+        &mut self,
         filter: Filter<'_>,
         start: u64,
         out: &mut StoredMessage,
     ) -> Result<(), StoreError>;
     /// Reads the last message up to `start` that is meant.
     fn load_prev(
-        &self,
+        &mut self,
         filter: Filter<'_>,
         start: u64,
         out: &mut StoredMessage,
     ) -> Result<(), StoreError>;
     /// Reads the last message that is meant.
-    fn load_last(&self, filter: Filter<'_>, out: &mut StoredMessage) -> Result<(), StoreError>;
+    fn load_last(&mut self, filter: Filter<'_>, out: &mut StoredMessage) -> Result<(), StoreError>;
     /// The subject of message `seq`.
-    fn subject_for_seq(&self, seq: u64) -> Result<Vec<u8>, StoreError>;
+    fn subject_for_seq(&mut self, seq: u64) -> Result<Vec<u8>, StoreError>;
 
     /// Removes a message; whether there was one.
     fn remove(&mut self, seq: u64) -> Result<bool, StoreError>;
@@ -272,21 +290,27 @@ pub trait StreamStore: Send {
     fn sync_deleted(&mut self, deleted: &[DeleteBlock]) -> Result<(), StoreError>;
 
     /// The first sequence stored at `time_ns` or later; the next one if there is none.
-    fn seq_from_time(&self, time_ns: i64) -> u64;
+    fn seq_from_time(&mut self, time_ns: i64) -> u64;
     /// The messages that are meant from `seq` on.
-    fn filtered_state(&self, seq: u64, filter: Filter<'_>) -> Result<SimpleState, StoreError>;
+    fn filtered_state(&mut self, seq: u64, filter: Filter<'_>) -> Result<SimpleState, StoreError>;
     /// The state of each subject that is meant.
-    fn subjects_state(&self, filter: Filter<'_>) -> BTreeMap<Vec<u8>, SimpleState>;
+    ///
+    /// # Errors
+    /// When messages that are looked for cannot be read.
+    fn subjects_state(
+        &mut self,
+        filter: Filter<'_>,
+    ) -> Result<BTreeMap<Vec<u8>, SimpleState>, StoreError>;
     /// The number of messages of each subject that is meant.
     fn subjects_totals(&self, filter: Filter<'_>) -> BTreeMap<Vec<u8>, u64>;
     /// The last sequence of every subject, ascending.
-    fn all_last_seqs(&self) -> Result<Vec<u64>, StoreError>;
+    fn all_last_seqs(&mut self) -> Result<Vec<u64>, StoreError>;
     /// The last sequence up to `max_seq` (0 is all) of each subject that is meant, ascending.
     ///
     /// # Errors
     /// When there are more than `max_allowed`, if that is not 0.
     fn multi_last_seqs(
-        &self,
+        &mut self,
         filter: Filter<'_>,
         max_seq: u64,
         max_allowed: usize,
@@ -298,7 +322,7 @@ pub trait StreamStore: Send {
     /// # Errors
     /// As that; nothing is visited then.
     fn multi_last_msgs(
-        &self,
+        &mut self,
         filter: Filter<'_>,
         (min_seq, max_seq): (u64, u64),
         max_allowed: usize,
@@ -321,7 +345,7 @@ pub trait StreamStore: Send {
     /// How many messages from `seq` on are meant, counting only the last of each subject if
     /// `last_per_subject`; and up to which sequence that is so.
     fn num_pending(
-        &self,
+        &mut self,
         seq: u64,
         filter: Filter<'_>,
         last_per_subject: bool,

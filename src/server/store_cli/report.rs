@@ -85,6 +85,7 @@ fn stream_json(checked: &Checked) -> Value {
             "index": index_word(found.index),
             "encrypted": found.key.is_some(),
             "damage": found.damage.iter().map(damage_json).collect::<Vec<_>>(),
+            "set_aside": found.set_aside,
             "consumers": consumers,
         }),
         Err(e) => json!({
@@ -181,6 +182,9 @@ fn stream_text(found: &Recovered, consumers: usize, out: &mut dyn Write) -> io::
     line(out, "Index", index_word(found.index))?;
     for damage in &found.damage {
         line(out, "DAMAGE", &damage_text(damage))?;
+    }
+    for file in &found.set_aside {
+        line(out, "Set aside", &format!("{}: a damaged block, kept", file.display()))?;
     }
     Ok(())
 }

@@ -352,3 +352,16 @@ fn what_cannot_be_loaded_is_refused() {
     }
     assert_eq!(store(&env, &["load", DIR, "--stream", "/s.json"]).0, SOUND);
 }
+
+#[test]
+fn blocks_that_were_set_aside_are_told() {
+    let env = encrypted("stopped");
+    let dir = "/data/jetstream/$G/streams/ORDERS";
+    let kept = Path::new(dir).join("msgs/2.blk.damaged");
+    env.fs().write(&kept, b"damaged", 0).unwrap();
+    let (status, streams) = check_json(&env, dir);
+    assert_eq!(status, SOUND);
+    assert_eq!(streams[0]["set_aside"], serde_json::json!([kept]));
+    let (_, text) = store(&env, &["check", dir]);
+    assert!(text.contains(&format!("Set aside:  {}", kept.display())), "{text}");
+}

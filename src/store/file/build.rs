@@ -25,7 +25,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Sequences that may be missing in one block.
-const DELETED_MAX: u64 = 64 * 1024;
+pub(super) const DELETED_MAX: u64 = 64 * 1024;
 const BLOCK_MIN: u64 = 32_000;
 const BLOCK_MEDIUM: u64 = 4 << 20;
 const BLOCK_MAX: u64 = 8 << 20;
@@ -157,7 +157,7 @@ impl<'a> Builder<'a> {
         block.bytes += len as u64;
         block.ttls += u64::from(headers::value(headers, b"Nats-TTL").is_some());
         block.schedules += u64::from(headers::value(headers, b"Nats-Schedule").is_some());
-        self.index.subjects.add(subject, block.index);
+        self.index.subjects.add(subject, block.index, seq);
         let totals = &mut self.index.totals;
         if totals.messages == 0 {
             (totals.first_seq, totals.first_ns) = (seq, time_ns);
@@ -333,7 +333,7 @@ fn create_durably(fs: &dyn Fs, dir: &Path) -> Result<(), BuildError> {
 }
 
 /// Bytes of a block at which the next one is begun, as upstream chooses them.
-fn block_len_max(config: &StreamConfig, is_encrypted: bool) -> u64 {
+pub(super) fn block_len_max(config: &StreamConfig, is_encrypted: bool) -> u64 {
     let positive = |limit: i64| u64::try_from(limit).ok().filter(|limit| *limit > 0);
     let messages = positive(config.max_msgs);
     let expected = positive(config.max_bytes)

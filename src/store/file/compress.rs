@@ -61,6 +61,14 @@ pub enum Unpacked {
     Damaged(CompressError),
 }
 
+/// Bytes of a block that say whether it is compressed.
+pub const HEAD_LEN: usize = MAGIC.len() + 1;
+
+/// Whether a block that begins with these bytes is compressed, by the algorithms that servers use.
+pub fn is_packed(head: &[u8]) -> bool {
+    matches!(head.strip_prefix(MAGIC), Some([S2, ..]))
+}
+
 /// Appends the records of a block to `out`, if it is compressed.
 pub fn decompress(block: &[u8], out: &mut Vec<u8>) -> Unpacked {
     let Some([algorithm, rest @ ..]) = block.strip_prefix(MAGIC) else { return Unpacked::Plain };

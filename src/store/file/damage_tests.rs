@@ -18,19 +18,19 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-const DIR: &str = "/js/$G/streams/S";
+pub(super) const DIR: &str = "/js/$G/streams/S";
 
-fn path(name: &str) -> PathBuf {
+pub(super) fn path(name: &str) -> PathBuf {
     Path::new(DIR).join(name)
 }
 
-fn put(fs: &CrashFs, name: &str, content: &[u8]) {
+pub(super) fn put(fs: &CrashFs, name: &str, content: &[u8]) {
     fs.create_dir_all(path(name).parent().unwrap()).unwrap();
     fs.write(&path(name), content, 0).unwrap();
 }
 
 /// A block with these messages, then tombstones.
-fn block(index: u32, seqs: impl IntoIterator<Item = u64>, gone: &[u64]) -> Vec<u8> {
+pub(super) fn block(index: u32, seqs: impl IntoIterator<Item = u64>, gone: &[u64]) -> Vec<u8> {
     let (mut block, hash) = (Vec::new(), KeyedHash::for_block("S", index));
     for seq in seqs {
         let subject = format!("s.{}", seq % 3);
@@ -58,7 +58,7 @@ fn store_with(config: StreamConfig) -> CrashFs {
     fs
 }
 
-fn config() -> StreamConfig {
+pub(super) fn config() -> StreamConfig {
     StreamConfig { name: "S".to_owned(), ..StreamConfig::default() }
 }
 
@@ -176,7 +176,7 @@ fn sequences_between_blocks_that_are_missing_show_as_a_gap() {
 }
 
 /// The index of what `store` makes.
-fn index_file(fs: &CrashFs) -> Vec<u8> {
+pub(super) fn index_file(fs: &CrashFs) -> Vec<u8> {
     let found = open(fs);
     let last = fs.read(&path("msgs/3.blk")).unwrap();
     let index = Index {
@@ -492,9 +492,8 @@ fn write_until_the_end(fs: &CrashFs) -> u64 {
     synced
 }
 
-/// A store whose files are there for good.
-fn settled() -> CrashFs {
-    let fs = store();
+/// Makes all that is there durable.
+pub(super) fn settle(fs: CrashFs) -> CrashFs {
     let mut dirs = vec![PathBuf::from("/")];
     while let Some(dir) = dirs.pop() {
         for path in fs.read_dir(&dir).unwrap() {
@@ -511,13 +510,13 @@ fn settled() -> CrashFs {
 
 #[test]
 fn what_was_synced_is_there_after_a_crash_at_any_operation() {
-    let fs = settled();
+    let fs = settle(store());
     let before = fs.operations();
     write_until_the_end(&fs);
     let operations = fs.operations() - before;
     let (mut cut, mut set_aside) = (0, 0);
     for n in 1..=operations + 1 {
-        let fs = settled();
+        let fs = settle(store());
         fs.fail_at(n, Fault::Freeze);
         let synced = write_until_the_end(&fs);
         for seed in 0..30 {

@@ -22,7 +22,7 @@
 use super::crypt::{AssetKey, CryptError};
 use super::hash::{HASH_LEN, KeyedHash};
 use super::state::{BlockState, Totals};
-use super::subjects::{SubjectTotals, Subjects};
+use super::subjects::{SubjectState, Subjects};
 use crate::base::codec::{Cursor, put_bytes, put_uvarint, put_varint};
 use crate::ds::seq_set::SeqSet;
 
@@ -99,30 +99,10 @@ impl Index {
         if index.is_consistent() { Ok(index) } else { Err(IndexError::Inconsistent) }
     }
 
-    /// Appends the content of a file, to be sealed with the stream's key if it is encrypted, and
-    /// to be followed by its hash.
+    /// Appends the content of a file, see [`encode`].
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&[MAGIC, VERSION]);
-        let totals = &self.totals;
-        put_uvarint(out, totals.messages);
-        put_uvarint(out, totals.bytes);
-        put_uvarint(out, totals.first_seq);
-        put_varint(out, totals.first_ns);
-        put_uvarint(out, totals.last_seq);
-        put_varint(out, totals.last_ns);
-        put_uvarint(out, self.subjects.len() as u64);
-        for (subject, totals) in self.subjects.iter() {
-            put_bytes(out, subject);
-            put_uvarint(out, totals.messages);
-            put_uvarint(out, totals.first_block.into());
-            put_uvarint(out, totals.last_block.into());
-        }
-        put_uvarint(out, self.blocks.len() as u64);
-        for block in &self.blocks {
-            put_block(out, block, totals.first_ns);
-        }
-        put_uvarint(out, self.last_block.into());
-        out.extend_from_slice(&self.last_hash);
+        let Self { totals, subjects, blocks, last_block, last_hash } = self;
+        encode(out, totals, subjects, blocks, *last_block, *last_hash);
     }
 
     fn is_consistent(&self) -> bool {
@@ -137,6 +117,38 @@ impl Index {
             && last == self.totals.last_seq
             && (first <= 1 || first == self.totals.first_seq)
     }
+}
+
+/// Appends the content of a file, to be sealed with the stream's key if it is encrypted, and to be
+/// followed by its hash.
+pub fn encode(
+    out: &mut Vec<u8>,
+    totals: &Totals,
+    subjects: &Subjects,
+    blocks: &[BlockState],
+    last_block: u32,
+    last_hash: [u8; HASH_LEN],
+) {
+    out.extend_from_slice(&[MAGIC, VERSION]);
+    put_uvarint(out, totals.messages);
+    put_uvarint(out, totals.bytes);
+    put_uvarint(out, totals.first_seq);
+    put_varint(out, totals.first_ns);
+    put_uvarint(out, totals.last_seq);
+    put_varint(out, totals.last_ns);
+    put_uvarint(out, subjects.len() as u64);
+    for (subject, state) in subjects.iter() {
+        put_bytes(out, subject);
+        put_uvarint(out, state.messages);
+        put_uvarint(out, state.first_block.into());
+        put_uvarint(out, state.last_block.into());
+    }
+    put_uvarint(out, blocks.len() as u64);
+    for block in blocks {
+        put_block(out, block, totals.first_ns);
+    }
+    put_uvarint(out, last_block.into());
+    out.extend_from_slice(&last_hash);
 }
 
 fn put_block(out: &mut Vec<u8>, block: &BlockState, base_ns: i64) {
@@ -181,7 +193,8 @@ fn body(version: u8, cursor: &mut Cursor<'_>) -> Option<Index> {
             ..=3 if messages <= 1 => first_block,
             _ => u32::try_from(cursor.uvarint()?).ok()?,
         };
-        subjects.insert_unique(subject, SubjectTotals { messages, first_block, last_block });
+        let state = SubjectState { messages, first_block, last_block, ..Default::default() };
+        subjects.insert_unique(subject, state);
     }
     let count = cursor.uvarint()?;
     let mut blocks = Vec::new();

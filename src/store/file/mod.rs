@@ -8,11 +8,12 @@
 //! | [`crypt`] | keys, sealed files, encrypted blocks |
 //! | [`block`] | the records of a block, and what is readable of a damaged one |
 //! | [`state`] | what is known of a block and of a stream |
-//! | [`subjects`] | how many messages each subject has, and in which blocks |
+//! | [`subjects`] | how many messages each subject has, and where the first and last are |
 //! | [`index`] | `index.db`, the state as it was when it was last written |
 //! | [`layout`] | names of files |
 //! | [`files`] | files of a stream and its consumers, opened and verified |
 //! | [`recover`] | the state of a stream from its directory |
+//! | [`repair`] | what recovery found, put in order |
 //! | [`consumers`] | the consumers of a stream from its directory |
 //! | [`build`] | a new directory from messages |
 
@@ -27,7 +28,9 @@ pub mod index;
 pub mod layout;
 pub mod record;
 pub mod recover;
+pub mod repair;
 mod scan;
+pub mod store;
 pub mod state;
 pub mod subjects;
 

@@ -151,16 +151,11 @@ impl<'a> Record<'a> {
         if have < EMPTY_LEN {
             return Err(short);
         }
-        let flagged = u32_at(bytes, 0).ok_or(short)?;
-        let (len, has_headers) = ((flagged & !HAS_HEADERS) as usize, flagged & HAS_HEADERS != 0);
-        if !(EMPTY_LEN..=RECORD_LEN_MAX).contains(&len) {
-            return Err(RecordError::Length { len });
-        }
+        let Header { kind, seq, time_ns, len, subject_len, has_headers } = Header::decode(bytes)?;
         let Some(record) = bytes.get(..len) else {
             return Err(RecordError::Overrun { len, have });
         };
         let (body, hash) = record.split_last_chunk().ok_or(short)?;
-        let subject_len = u16_at(body, 20).ok_or(short)?;
         let body = &body[HEADER_LEN..];
         let (subject, mut payload) = body
             .split_at_checked(subject_len)
@@ -174,7 +169,42 @@ impl<'a> Record<'a> {
                 .split_at_checked(headers_len)
                 .ok_or(RecordError::Headers { headers: headers_len, len })?;
         }
-        let bits = u64_at(record, 4).ok_or(short)?;
+        Ok(Self { kind, seq, time_ns, subject, headers, payload, len, hash: *hash })
+    }
+}
+
+/// What stands before the subject of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// What it is.
+    pub kind: Kind,
+    /// Its sequence, without the bits that say its kind.
+    pub seq: u64,
+    /// Nanoseconds since the Unix epoch.
+    pub time_ns: i64,
+    /// Bytes of the record.
+    pub len: usize,
+    /// Bytes of the subject.
+    pub subject_len: usize,
+    has_headers: bool,
+}
+
+impl Header {
+    /// The header that `bytes` begin with; the record's length is one that a record can have.
+    ///
+    /// # Errors
+    ///
+    /// Less than [`HEADER_LEN`] bytes, or an impossible length.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let short = RecordError::TooShort { have: bytes.len() };
+        let flagged = u32_at(bytes, 0).ok_or(short)?;
+        let bits = u64_at(bytes, 4).ok_or(short)?;
+        let time_ns = u64_at(bytes, 12).ok_or(short)?.cast_signed();
+        let subject_len = u16_at(bytes, 20).ok_or(short)?;
+        let (len, has_headers) = ((flagged & !HAS_HEADERS) as usize, flagged & HAS_HEADERS != 0);
+        if !(EMPTY_LEN..=RECORD_LEN_MAX).contains(&len) {
+            return Err(RecordError::Length { len });
+        }
         let (kind, seq) = if bits & TOMBSTONE != 0 {
             (Kind::Tombstone, bits & !(TOMBSTONE | ERASED))
         } else if bits & ERASED != 0 || bits == 0 {
@@ -182,8 +212,7 @@ impl<'a> Record<'a> {
         } else {
             (Kind::Message, bits)
         };
-        let time_ns = u64_at(record, 12).ok_or(short)?.cast_signed();
-        Ok(Self { kind, seq, time_ns, subject, headers, payload, len, hash: *hash })
+        Ok(Self { kind, seq, time_ns, len, subject_len, has_headers })
     }
 }
 
@@ -237,6 +266,19 @@ pub fn append_skipped(
 ) -> Result<[u8; HASH_LEN], TooLarge> {
     let seq = Some(seq).filter(|seq| *seq <= SEQ_MAX).ok_or(TooLarge)?;
     append(block, hash, seq | ERASED, time_ns, b"", b"", b"")
+}
+
+/// Overwrites the message `record` in place with a sequence that no message has and `noise`, which
+/// is as long as subject, headers and payload were with the length of the headers.
+pub fn erase(record: &mut [u8], hash: &KeyedHash, seq: u64, noise: &[u8]) {
+    let mut header = [0; HEADER_LEN];
+    header[..4].copy_from_slice(&(record.len() as u32).to_le_bytes());
+    header[4..12].copy_from_slice(&(seq | ERASED).to_le_bytes());
+    let sum = hash.sum(&[&header[4..20], noise]);
+    record[..HEADER_LEN].copy_from_slice(&header);
+    let noise_end = HEADER_LEN + noise.len();
+    record[HEADER_LEN..noise_end].copy_from_slice(noise);
+    record[noise_end..].copy_from_slice(&sum);
 }
 
 fn append(

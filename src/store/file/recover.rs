@@ -13,7 +13,7 @@
 use super::block;
 use super::crypt::{AssetKey, KeyRing};
 use super::files::{self, BlockError, BlockReader, FileError};
-use super::hash::KeyedHash;
+use super::hash::{HASH_LEN, KeyedHash};
 use super::index::{Index, IndexError};
 use super::layout;
 use super::record::{Kind, Record, RecordError};
@@ -128,6 +128,8 @@ pub struct Recovered {
     pub index: IndexUse,
     /// What is wrong, in no order.
     pub damage: Vec<Damage>,
+    /// Damaged blocks that an earlier repair has set aside.
+    pub set_aside: Vec<PathBuf>,
     /// The folder that holds its blocks.
     pub messages_dir: PathBuf,
     /// The key of its small files.
@@ -157,8 +159,7 @@ pub enum RecoverError {
 /// When there is no `meta.inf`, or it is not readable with the configured keys, or a file cannot
 /// be read for a reason that is not its content.
 pub fn stream(fs: &dyn Fs, dir: &Path, options: Options<'_>) -> Result<Recovered, RecoverError> {
-    let name = dir.file_name().map(|name| name.to_string_lossy().into_owned());
-    let name = name.unwrap_or_default();
+    let name = name(dir);
     let meta = files::meta(fs, dir, &name, &name, options.keys)?;
     let path = dir.join(layout::META);
     let info = FileStreamInfo::decode(&meta.content)
@@ -171,6 +172,7 @@ pub fn stream(fs: &dyn Fs, dir: &Path, options: Options<'_>) -> Result<Recovered
         subjects: Subjects::default(),
         index: IndexUse::Absent,
         damage: Vec::new(),
+        set_aside: Vec::new(),
         messages_dir: messages_dir.clone(),
         key: meta.key,
     };
@@ -178,7 +180,9 @@ pub fn stream(fs: &dyn Fs, dir: &Path, options: Options<'_>) -> Result<Recovered
         recovered.report(path, 0..0, None, Cause::MetaSum, Remedy::Rewrite);
     }
     recovered.check_derived(fs, dir)?;
-    let present = blocks(fs, &messages_dir)?;
+    let paths = list(fs, &messages_dir)?;
+    recovered.set_aside = paths.iter().filter(|path| layout::is_set_aside(path)).cloned().collect();
+    let present = blocks(&paths);
     let mut reader = BlockReader::new(fs, &messages_dir, &name, options.keys);
     let index = recovered.read_index(fs, &name, &present, &mut reader)?;
     match index {
@@ -198,23 +202,32 @@ pub fn stream(fs: &dyn Fs, dir: &Path, options: Options<'_>) -> Result<Recovered
     Ok(recovered)
 }
 
+/// The name of a stream, from its directory.
+pub(super) fn name(dir: &Path) -> String {
+    dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// Where the blocks of a stream are: a purge that came far enough counts as done.
 fn messages_dir(fs: &dyn Fs, dir: &Path) -> Result<PathBuf, FileError> {
     let new = dir.join(layout::NEW_MESSAGES);
-    let purged = !blocks(fs, &new)?.is_empty();
+    let purged = !blocks(&list(fs, &new)?).is_empty();
     Ok(if purged { new } else { dir.join(layout::MESSAGES) })
 }
 
-/// The numbers of the blocks in a folder, in ascending order.
-fn blocks(fs: &dyn Fs, dir: &Path) -> Result<Vec<u32>, FileError> {
-    let paths = match fs.read_dir(dir) {
-        Ok(paths) => paths,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(FileError::Io { path: dir.to_owned(), source }),
-    };
+/// What is in a folder; nothing when there is no folder.
+pub(super) fn list(fs: &dyn Fs, dir: &Path) -> Result<Vec<PathBuf>, FileError> {
+    match fs.read_dir(dir) {
+        Ok(paths) => Ok(paths),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err(FileError::Io { path: dir.to_owned(), source }),
+    }
+}
+
+/// The numbers of the blocks among them, in ascending order.
+pub(super) fn blocks(paths: &[PathBuf]) -> Vec<u32> {
     let mut found: Vec<u32> = paths.iter().filter_map(|path| layout::block_index(path)).collect();
     found.sort_unstable();
-    Ok(found)
+    found
 }
 
 impl Recovered {
@@ -320,7 +333,10 @@ impl Recovered {
         let matches = is_last && {
             let (hash, len) = reader.last_hash(index.last_block)?;
             // The last record may be one that was there before, a tombstone written twice.
+            // One of zeros is that of a block without records; zeros may be what a crash left.
+            let is_empty = index.last_hash == [0; HASH_LEN];
             hash == Some(index.last_hash)
+                && (len == 0 || !is_empty)
                 && index.blocks.last().is_some_and(|block| block.bytes <= len)
         };
         self.index = if matches { IndexUse::Sound } else { IndexUse::Outdated };

@@ -25,6 +25,8 @@ pub(super) struct Scan<'r> {
     /// What the index says of the last sequences of blocks, to tell what damage may have cost.
     known: Vec<(u32, u64)>,
     tombstones: SeqSet,
+    /// The highest of them and its time.
+    newest_tombstone: (u64, i64),
     /// The first sequence of the blocks that were scanned.
     next_seq: Option<u64>,
     limits: Limits,
@@ -121,7 +123,7 @@ impl<'r> Scan<'r> {
         let known = blocks.iter().map(|block| (block.index, block.last_seq)).collect();
         let stream = stream.to_owned();
         let (tombstones, entries) = (SeqSet::new(), Vec::new());
-        Self { out, stream, known, tombstones, next_seq: None, limits, entries }
+        Self { out, stream, known, tombstones, next_seq: None, limits, entries, newest_tombstone: (0, 0) }
     }
 
     /// Takes in a block that is older than all before.
@@ -141,6 +143,7 @@ impl<'r> Scan<'r> {
                 self.entries.push(Entry { seq: record.seq, at, is_message });
             }
         });
+        self.newest_tombstone = self.newest_tombstone.max(newest_tombstone);
         self.report_damage(block, index, is_last, &unreadable);
         self.drop_overlap(block, &mut state);
         if self.entries.is_empty() {
@@ -208,15 +211,12 @@ impl<'r> Scan<'r> {
 
     /// Counts a message for its subject, if the limit on subjects leaves it.
     fn keep_for_subject(&mut self, record: &Record<'_>, block: u32) -> bool {
-        if record.subject.is_empty() {
-            return true;
-        }
         let subjects = &mut self.out.subjects;
-        let held = || subjects.get(record.subject).map_or(0, |totals| totals.messages);
-        if self.limits.per_subject_max != u64::MAX && held() >= self.limits.per_subject_max {
+        let max = self.limits.per_subject_max;
+        if max != u64::MAX && subjects.get(record.subject).is_some_and(|s| s.messages >= max) {
             return false;
         }
-        subjects.add(record.subject, block);
+        subjects.add_older(record.subject, block, record.seq);
         true
     }
 
@@ -286,6 +286,11 @@ impl<'r> Scan<'r> {
                 (block.last_seq, block.last_ns) = (totals.last_seq, totals.last_ns);
                 block.first_seq = totals.last_seq.saturating_add(1);
             }
+        }
+        if self.newest_tombstone.0 > totals.last_seq {
+            // Its message was lost, but had that sequence: another one with it would be taken for
+            // deleted.
+            (totals.last_seq, totals.last_ns) = self.newest_tombstone;
         }
         if let Some(index) = index.filter(|index| index.totals.last_seq > totals.last_seq) {
             // Sequences never go back.

@@ -75,7 +75,7 @@ impl StreamStore for MemoryStore {
         self.open()
     }
 
-    fn load(&self, seq: u64, out: &mut StoredMessage) -> Result<(), StoreError> {
+    fn load(&mut self, seq: u64, out: &mut StoredMessage) -> Result<(), StoreError> {
         self.open()?;
         match self.messages.get(seq) {
             Some(message) => message.copy_to(seq, out),
@@ -86,7 +86,7 @@ impl StreamStore for MemoryStore {
     }
 
     fn load_next(
-        &self,
+        &mut self,
         filter: Filter<'_>,
         start: u64,
         out: &mut StoredMessage,
@@ -98,7 +98,7 @@ impl StreamStore for MemoryStore {
     }
 
     fn load_prev(
-        &self,
+        &mut self,
         filter: Filter<'_>,
         start: u64,
         out: &mut StoredMessage,
@@ -109,7 +109,7 @@ impl StreamStore for MemoryStore {
         Ok(())
     }
 
-    fn load_last(&self, filter: Filter<'_>, out: &mut StoredMessage) -> Result<(), StoreError> {
+    fn load_last(&mut self, filter: Filter<'_>, out: &mut StoredMessage) -> Result<(), StoreError> {
         self.open()?;
         let last = match filter {
             // As upstream: not the one before it, if the last message was deleted.
@@ -122,7 +122,7 @@ impl StreamStore for MemoryStore {
         Ok(())
     }
 
-    fn subject_for_seq(&self, seq: u64) -> Result<Vec<u8>, StoreError> {
+    fn subject_for_seq(&mut self, seq: u64) -> Result<Vec<u8>, StoreError> {
         self.open()?;
         let message = self.messages.get(seq).ok_or(StoreError::NotFound)?;
         Ok(message.subject().to_vec())
@@ -237,7 +237,7 @@ impl StreamStore for MemoryStore {
         Ok(())
     }
 
-    fn seq_from_time(&self, time_ns: i64) -> u64 {
+    fn seq_from_time(&mut self, time_ns: i64) -> u64 {
         if self.messages.len() == 0 {
             return self.last_seq.saturating_add(1);
         }
@@ -254,17 +254,21 @@ impl StreamStore for MemoryStore {
         found.map_or(self.last_seq.saturating_add(1), |(seq, _)| seq)
     }
 
-    fn filtered_state(&self, seq: u64, filter: Filter<'_>) -> Result<SimpleState, StoreError> {
+    fn filtered_state(&mut self, seq: u64, filter: Filter<'_>) -> Result<SimpleState, StoreError> {
         self.open()?;
         Ok(self.count(seq, filter, false))
     }
 
-    fn subjects_state(&self, filter: Filter<'_>) -> BTreeMap<Vec<u8>, SimpleState> {
+    fn subjects_state(
+        &mut self,
+        filter: Filter<'_>,
+    ) -> Result<BTreeMap<Vec<u8>, SimpleState>, StoreError> {
+        self.open()?;
         let mut all = BTreeMap::new();
         self.subjects.for_each(filter, |subject, state| {
             all.insert(subject.to_vec(), *state);
         });
-        all
+        Ok(all)
     }
 
     fn subjects_totals(&self, filter: Filter<'_>) -> BTreeMap<Vec<u8>, u64> {
@@ -275,13 +279,13 @@ impl StreamStore for MemoryStore {
         all
     }
 
-    fn all_last_seqs(&self) -> Result<Vec<u64>, StoreError> {
+    fn all_last_seqs(&mut self) -> Result<Vec<u64>, StoreError> {
         self.open()?;
         self.last_seqs(Filter::All, 0, 0)
     }
 
     fn multi_last_seqs(
-        &self,
+        &mut self,
         filter: Filter<'_>,
         max_seq: u64,
         max_allowed: usize,
@@ -291,7 +295,7 @@ impl StreamStore for MemoryStore {
     }
 
     fn num_pending(
-        &self,
+        &mut self,
         seq: u64,
         filter: Filter<'_>,
         last_per_subject: bool,
