@@ -30,8 +30,8 @@ pub mod record;
 pub mod recover;
 pub mod repair;
 mod scan;
-pub mod store;
 pub mod state;
+pub mod store;
 pub mod subjects;
 
 #[cfg(test)]

@@ -123,7 +123,16 @@ impl<'r> Scan<'r> {
         let known = blocks.iter().map(|block| (block.index, block.last_seq)).collect();
         let stream = stream.to_owned();
         let (tombstones, entries) = (SeqSet::new(), Vec::new());
-        Self { out, stream, known, tombstones, next_seq: None, limits, entries, newest_tombstone: (0, 0) }
+        Self {
+            out,
+            stream,
+            known,
+            tombstones,
+            next_seq: None,
+            limits,
+            entries,
+            newest_tombstone: (0, 0),
+        }
     }
 
     /// Takes in a block that is older than all before.
