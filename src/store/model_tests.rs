@@ -111,7 +111,13 @@ fn config(storage: StorageType) -> impl Strategy<Value = StreamConfig> {
     let limits = (limit(20), limit(800), limit(5), limit(8));
     let ages = (any::<bool>(), prop_oneof![2 => Just(0), 1 => 1..3i64]);
     (limits, ages, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-        move |((msgs, bytes, per_subject, age_s), (ttl, marker_s), new, new_per_subject, packed)| {
+        move |(
+            (msgs, bytes, per_subject, age_s),
+            (ttl, marker_s),
+            new,
+            new_per_subject,
+            packed,
+        )| {
             let packed = packed && storage == StorageType::File;
             StreamConfig {
                 compression: if packed { StoreCompression::S2 } else { StoreCompression::None },

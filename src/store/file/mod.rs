@@ -40,8 +40,8 @@ pub mod replace;
 pub mod restore;
 mod scan;
 pub mod snapshot;
-pub mod store;
 pub mod state;
+pub mod store;
 pub mod subjects;
 
 #[cfg(test)]

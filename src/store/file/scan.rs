@@ -123,7 +123,16 @@ impl<'r> Scan<'r> {
         let known = blocks.iter().map(|block| (block.index, block.last_seq)).collect();
         let stream = stream.to_owned();
         let (tombstones, entries) = (SeqSet::new(), Vec::new());
-        Self { out, stream, known, tombstones, next_seq: None, limits, entries, newest_tombstone: (0, 0) }
+        Self {
+            out,
+            stream,
+            known,
+            tombstones,
+            next_seq: None,
+            limits,
+            entries,
+            newest_tombstone: (0, 0),
+        }
     }
 
     /// Takes in a block that is older than all before.
@@ -287,9 +296,10 @@ impl<'r> Scan<'r> {
                 block.first_seq = totals.last_seq.saturating_add(1);
             }
         }
-        if self.newest_tombstone.0 > totals.last_seq {
+        let (newest, known) = (self.newest_tombstone.0, totals.last_ns != 0);
+        if newest > totals.last_seq || (newest == totals.last_seq && newest > 0 && !known) {
             // Its message was lost, but had that sequence: another one with it would be taken for
-            // deleted.
+            // deleted. Or it was erased, and its time with it.
             (totals.last_seq, totals.last_ns) = self.newest_tombstone;
         }
         if let Some(index) = index.filter(|index| index.totals.last_seq > totals.last_seq) {

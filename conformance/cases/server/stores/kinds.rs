@@ -4,7 +4,8 @@ use std::path::Path;
 
 use nats_server::base::Env;
 use nats_server::ds::generic_sublist::SimpleSublist;
-use nats_server::model::{SimpleState, StorageType, StreamConfig, StreamState};
+use nats_server::model::{FileStreamInfo, SimpleState, StorageType, StreamConfig, StreamState};
+use nats_server::store::file::store::{FileStore, Options};
 use nats_server::store::memory::MemoryStore;
 use nats_server::store::stream::{
     Effects, Filter, NewMessage, StoreError, StoredMessage, StreamStore,
@@ -18,9 +19,25 @@ pub(super) const NOW: i64 = 1_795_478_400 * SECOND;
 /// Opens the store of a stream in a directory of its own, new or as it was stopped.
 type Open = fn(&Path, &StreamConfig) -> Box<dyn StreamStore>;
 
-const KINDS: &[(StorageType, Open)] = &[(StorageType::Memory, |_, config| {
-    Box::new(MemoryStore::new(&Env::simulated(1), config).expect("a memory store"))
-})];
+const KINDS: &[(StorageType, Open)] = &[
+    (StorageType::Memory, |_, config| {
+        Box::new(MemoryStore::new(&Env::simulated(1), config).expect("a memory store"))
+    }),
+    (StorageType::File, |dir, config| {
+        Box::new(in_files(&Env::os(), &dir.join(&config.name), config))
+    }),
+];
+
+/// The store of a stream in files, new or as it was stopped.
+fn in_files(env: &Env, dir: &Path, config: &StreamConfig) -> FileStore {
+    if !dir.exists() {
+        let info = FileStreamInfo { config: config.clone(), ..FileStreamInfo::default() };
+        return FileStore::create(env, dir, &info, Options::default(), NOW).expect("a file store");
+    }
+    let opened = FileStore::open(env, dir, Options::default(), NOW).expect("a file store");
+    assert!(opened.fixes.is_empty(), "{:?}", opened.fixes);
+    opened.store
+}
 
 /// Runs a test on every kind of store.
 pub(super) fn each(config: &StreamConfig, test: impl Fn(&mut Stream)) {
@@ -87,7 +104,8 @@ impl Stream {
     /// As [`Stream::reopen`], without the file that has the whole state.
     pub(super) fn reopen_without_index(&mut self) {
         self.store.stop().expect("stopped");
-        std::fs::remove_file(self.dir.path().join("msgs/index.db")).expect("an index");
+        std::fs::remove_file(self.dir.path().join(&self.config.name).join("msgs/index.db"))
+            .expect("an index");
         self.store = (self.open)(self.dir.path(), &self.config);
     }
 
@@ -168,23 +186,23 @@ impl Stream {
         effects
     }
 
-    pub(super) fn load(&self, seq: u64) -> Result<StoredMessage, StoreError> {
+    pub(super) fn load(&mut self, seq: u64) -> Result<StoredMessage, StoreError> {
         let mut out = StoredMessage::default();
         self.store.load(seq, &mut out).map(|()| out)
     }
 
     /// Sequence of the next message from `start` on that is meant.
-    pub(super) fn next(&self, filter: Filter<'_>, start: u64) -> Option<u64> {
+    pub(super) fn next(&mut self, filter: Filter<'_>, start: u64) -> Option<u64> {
         found(|out| self.store.load_next(filter, start, out))
     }
 
     /// Sequence of the last message up to `start` that is meant.
-    pub(super) fn prev(&self, filter: Filter<'_>, start: u64) -> Option<u64> {
+    pub(super) fn prev(&mut self, filter: Filter<'_>, start: u64) -> Option<u64> {
         found(|out| self.store.load_prev(filter, start, out))
     }
 
     /// Sequence of the last message of a subject.
-    pub(super) fn last(&self, subject: &str) -> Option<u64> {
+    pub(super) fn last(&mut self, subject: &str) -> Option<u64> {
         let mut out = StoredMessage::default();
         match self.store.load_last(filter(subject), &mut out) {
             Ok(()) => Some(out.seq),
@@ -194,8 +212,8 @@ impl Stream {
     }
 
     /// What there is of a subject.
-    pub(super) fn subject(&self, subject: &str) -> SimpleState {
-        let states = self.store.subjects_state(filter(subject));
+    pub(super) fn subject(&mut self, subject: &str) -> SimpleState {
+        let states = self.store.subjects_state(filter(subject)).expect("readable");
         states.get(subject.as_bytes()).copied().unwrap_or_default()
     }
 

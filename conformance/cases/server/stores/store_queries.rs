@@ -30,7 +30,7 @@ fn next_of_a_set() {
             }
         }
         let three = set(&["foo.2", "foo.222", "foo.999"]);
-        let next = |start| stream.next(Filter::Set(&three), start);
+        let mut next = |start| stream.next(Filter::Set(&three), start);
         assert_eq!([next(1), next(4), next(224)], [Some(3), Some(223), Some(1000)]);
         assert_eq!(next(1001), None);
         assert_eq!(stream.store.subject_for_seq(223).unwrap(), b"foo.222");
@@ -48,7 +48,7 @@ fn next_of_a_pattern_that_comes_late() {
 
 /// What there is of `foo`: messages, first and last sequence.
 #[track_caller]
-fn check(stream: &Stream, messages: u64, first_seq: u64, last_seq: u64) {
+fn check(stream: &mut Stream, messages: u64, first_seq: u64, last_seq: u64) {
     assert_eq!(stream.subject("foo"), SimpleState { messages, first_seq, last_seq });
     assert_eq!(stream.next(filter("foo"), 0), Some(first_seq));
     assert_eq!(stream.last("foo"), Some(last_seq));
@@ -98,7 +98,7 @@ fn previous_of_a_set() {
     each(&subjects(&["foo.*"]), |stream| {
         (1..=1000).for_each(|n| _ = stream.put_payload(&format!("foo.{n}"), b"ZZZ"));
         let three = set(&["foo.5", "foo.15", "foo.105"]);
-        let prev = |start| stream.prev(Filter::Set(&three), start);
+        let mut prev = |start| stream.prev(Filter::Set(&three), start);
         assert_eq!([prev(1000), prev(104), prev(14)], [Some(105), Some(15), Some(5)]);
         assert_eq!(prev(4), None);
     });
@@ -131,7 +131,8 @@ fn previous_of_everything() {
 
 fn last_after_removals() {
     each(&subjects(&["foo"]), |stream| {
-        let lasts = |stream: &Stream| stream.store.multi_last_seqs(filter("foo"), 0, 0).unwrap();
+        let lasts =
+            |stream: &mut Stream| stream.store.multi_last_seqs(filter("foo"), 0, 0).unwrap();
         stream.put_many("foo", 3);
         assert_eq!(lasts(stream), [3]);
         stream.remove([3]);
@@ -149,7 +150,7 @@ type Visited = (Vec<(u64, u64)>, (u64, u64));
 
 /// Visits the last messages, `most` of them.
 fn visit(
-    stream: &Stream,
+    stream: &mut Stream,
     meant: &str,
     seqs: (u64, u64),
     max_allowed: usize,

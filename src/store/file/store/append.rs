@@ -2,8 +2,8 @@
 
 use super::super::build::DELETED_MAX;
 use super::super::record::{EMPTY_LEN, RECORD_LEN_MAX, SEQ_MAX, message_len};
-use super::message_block::{MessageBlock, Stamp};
 use super::FileStore;
+use super::message_block::{MessageBlock, Stamp};
 use crate::base::Env;
 use crate::base::fs::File;
 use crate::model::StoreCompression;

@@ -89,12 +89,7 @@ impl Body {
     }
 
     /// The bytes from a place on: a whole record or its header, as far as there is one.
-    pub fn read<'a>(
-        &'a mut self,
-        disk: &'a mut Disk,
-        at: u64,
-        part: Part,
-    ) -> io::Result<&'a [u8]> {
+    pub fn read<'a>(&'a mut self, disk: &'a mut Disk, at: u64, part: Part) -> io::Result<&'a [u8]> {
         if self.packed {
             self.load(disk)?;
             let records = self.unpacked.as_deref().unwrap_or_default();

@@ -89,8 +89,7 @@ impl Run {
     fn go(&mut self, fs: &CrashFs, steps: &[Step]) -> bool {
         let env = Env::simulated_on(1, Arc::new(fs.clone()));
         let info = FileStreamInfo { config: self.config.clone(), ..FileStreamInfo::default() };
-        let created =
-            FileStore::create(&env, Path::new(DIR), &info, self.options.clone(), NOW_NS);
+        let created = FileStore::create(&env, Path::new(DIR), &info, self.options.clone(), NOW_NS);
         let Ok(mut store) = created else { return true };
         self.seen = vec![Seen::default()];
         for (at, step) in steps.iter().enumerate() {
@@ -141,7 +140,8 @@ impl Run {
             Step::Store(of, _) => {
                 let payload = &next.messages[&next.last_seq].1;
                 let subject = &subject(of);
-                store.store(NewMessage { subject, payload, ..NewMessage::default() }, NOW_NS + at)?;
+                store
+                    .store(NewMessage { subject, payload, ..NewMessage::default() }, NOW_NS + at)?;
             }
             Step::Sync => {
                 store.sync()?;

@@ -1,9 +1,9 @@
 //! What the stream's limits refuse or remove, and what expires.
 
 use super::super::record::message_len;
-use super::remove::Why;
 use super::FileStore;
 use super::append::expiry;
+use super::remove::Why;
 use crate::model::DiscardPolicy;
 use crate::store::message;
 use crate::store::stream::{Expired, Filter, NewMessage, StoreError};

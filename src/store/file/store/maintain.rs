@@ -157,7 +157,7 @@ impl FileStore {
 
     /// Writes the configuration.
     pub(super) fn write_meta(&self) -> Result<(), StoreError> {
-        let info = FileStreamInfo { created: self.created.clone(), config: self.config.clone() };
+        let info = FileStreamInfo { created: self.created, config: self.config.clone() };
         let meta = self.sealed(info.encode());
         self.replace(&self.dir.join(layout::META), &meta)?;
         let sum = KeyedHash::named(&self.config.name).hex(&meta);

@@ -201,7 +201,8 @@ impl MessageBlock {
 
     /// Adds a tombstone: message `seq`, here or before, is deleted.
     pub fn append_tombstone(&mut self, (seq, time_ns): Stamp) -> Result<(), StoreError> {
-        append_tombstone(&mut self.body.tail, &self.hash, seq, time_ns).map_err(|_| StoreError::TooLarge)?;
+        append_tombstone(&mut self.body.tail, &self.hash, seq, time_ns)
+            .map_err(|_| StoreError::TooLarge)?;
         Ok(())
     }
 
@@ -389,7 +390,8 @@ impl MessageBlock {
                 .map_err(|_| StoreError::TooLarge)?;
         }
         if let Some((seq, time_ns)) = last.filter(|(seq, _)| *seq > newest.0) {
-            append_skipped(&mut kept, &self.hash, seq, time_ns).map_err(|_| StoreError::TooLarge)?;
+            append_skipped(&mut kept, &self.hash, seq, time_ns)
+                .map_err(|_| StoreError::TooLarge)?;
         }
         self.replace(disk, kept, packed)?;
         if last.is_none() && self.messages > 0 {

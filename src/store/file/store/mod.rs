@@ -31,6 +31,8 @@
 
 mod append;
 mod body;
+#[cfg(test)]
+mod crash_tests;
 mod disk;
 mod find;
 mod limits;
@@ -45,8 +47,6 @@ mod remove;
 mod stream_store;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod crash_tests;
 
 pub use append::SyncBatch;
 pub use open::{OpenError, Opened, Options};

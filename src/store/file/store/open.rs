@@ -104,12 +104,7 @@ impl FileStore {
     ///
     /// # Errors
     /// When it is none, or is not readable with the configured keys.
-    pub fn open(
-        env: &Env,
-        dir: &Path,
-        options: Options,
-        now_ns: i64,
-    ) -> Result<Opened, OpenError> {
+    pub fn open(env: &Env, dir: &Path, options: Options, now_ns: i64) -> Result<Opened, OpenError> {
         let mut entropy = |buf: &mut [u8]| env.entropy(buf);
         let mut converted = Converted::default();
         let keys = options.keys.as_deref();
@@ -167,11 +162,7 @@ impl FileStore {
 
     /// Takes over what was recovered of blocks, and the blocks that are there and were not worth
     /// mentioning: their tombstones may be needed.
-    fn take_blocks(
-        &mut self,
-        recovered: Vec<BlockState>,
-        unsynced: bool,
-    ) -> Result<(), OpenError> {
+    fn take_blocks(&mut self, recovered: Vec<BlockState>, unsynced: bool) -> Result<(), OpenError> {
         let present = recover::blocks(&recover::list(self.disk.env.fs(), &self.disk.dir)?);
         let mut recovered = recovered.into_iter().peekable();
         let mut last = (0, 0);
@@ -249,9 +240,13 @@ impl FileStore {
     /// Reads the times to live of the messages behind `high`.
     pub(super) fn read_ttls(&mut self, high: u64) -> Result<(), StoreError> {
         let mut found = Vec::new();
-        self.visit_headers(high, |block| block.ttls > 0, |seq, time_ns, _, headers| {
-            found.push((seq, time_ns, message::ttl_s(headers)));
-        })?;
+        self.visit_headers(
+            high,
+            |block| block.ttls > 0,
+            |seq, time_ns, _, headers| {
+                found.push((seq, time_ns, message::ttl_s(headers)));
+            },
+        )?;
         for (seq, time_ns, ttl_s) in found.into_iter().filter(|(_, _, ttl_s)| *ttl_s > 0) {
             self.expiries.add(seq, super::append::expiry(time_ns, ttl_s));
         }
@@ -262,17 +257,23 @@ impl FileStore {
     pub(super) fn read_schedules(&mut self, high: u64, now_ns: i64) -> Result<(), StoreError> {
         let mut schedules = self.schedules.take().unwrap_or_default();
         let env = self.disk.env.clone();
-        let read = self.visit_headers(high, |_| true, |seq, time_ns, subject, headers| {
-            match message::schedule(&env, headers, time_ns, now_ns) {
-                Some(at_ns) => schedules.set(seq, subject, at_ns),
-                None if message::scheduler(headers).is_none() => schedules.remove_subject(subject),
-                None => {}
-            }
-            let again = message::scheduler(headers).zip(message::schedule_next(headers));
-            if let Some((subject, at_ns)) = again {
-                schedules.rearm(subject, at_ns);
-            }
-        });
+        let read = self.visit_headers(
+            high,
+            |_| true,
+            |seq, time_ns, subject, headers| {
+                match message::schedule(&env, headers, time_ns, now_ns) {
+                    Some(at_ns) => schedules.set(seq, subject, at_ns),
+                    None if message::scheduler(headers).is_none() => {
+                        schedules.remove_subject(subject)
+                    }
+                    None => {}
+                }
+                let again = message::scheduler(headers).zip(message::schedule_next(headers));
+                if let Some((subject, at_ns)) = again {
+                    schedules.rearm(subject, at_ns);
+                }
+            },
+        );
         self.schedules = Some(schedules);
         read
     }
@@ -280,11 +281,15 @@ impl FileStore {
     /// Reads how far sources are read from the messages behind `high`.
     fn read_sources(&mut self, high: u64) -> Result<(), StoreError> {
         let mut sources = std::mem::take(&mut self.sources);
-        let read = self.visit_headers(high, |_| true, |_, _, _, headers| {
-            if let Some((name, state)) = message::source(headers) {
-                sources.0.insert(name, state);
-            }
-        });
+        let read = self.visit_headers(
+            high,
+            |_| true,
+            |_, _, _, headers| {
+                if let Some((name, state)) = message::source(headers) {
+                    sources.0.insert(name, state);
+                }
+            },
+        );
         self.sources = sources;
         read
     }
@@ -299,7 +304,9 @@ impl FileStore {
     ) -> Result<(), StoreError> {
         let begin = self.block_of(high.saturating_add(1));
         for at in begin..self.blocks.len() {
-            let Some(block) = self.blocks.get_mut(at).filter(|block| wants(block)) else { continue };
+            let Some(block) = self.blocks.get_mut(at).filter(|block| wants(block)) else {
+                continue;
+            };
             let mut next = block.next_held(high.saturating_add(1));
             while let Some(seq) = next {
                 match block.peek(&mut self.disk, seq) {

@@ -2,8 +2,8 @@
 
 use super::FileStore;
 use super::append::expiry;
-use super::find::{behind, known};
 use super::disk::Disk;
+use super::find::{behind, known};
 use super::message_block::{MessageBlock, Stamp};
 use crate::ds::seq_set::SeqSet;
 use crate::store::message;
