@@ -75,6 +75,18 @@ fn subjects(c: &mut Criterion) {
             other_order.iter().filter_map(get).sum::<u64>()
         });
     });
+    group.bench_function("add/ahead", |b| {
+        let mut seq = 2 * SUBJECTS;
+        b.iter(|| {
+            for batch in other_order.chunks(64) {
+                subjects.look_ahead(batch.iter().map(|name| name.as_bytes()));
+                for name in batch {
+                    seq += 1;
+                    subjects.add(name.as_bytes(), 2, seq);
+                }
+            }
+        });
+    });
     group.finish();
 
     let mut group = c.benchmark_group("subjects/filter");

@@ -86,6 +86,18 @@ impl Entries {
         &self.arena[start..self.list[at].end]
     }
 
+    /// Touches entries and names, all entries before all names. The last ones of more than 64 are
+    /// left.
+    fn look_ahead(&self, ids: &[SubjectId]) {
+        let mut ends = [0; 64];
+        for (end, id) in ends.iter_mut().zip(ids) {
+            *end = self.list.get(*id as usize).map_or(0, |entry| entry.end);
+        }
+        let bytes =
+            ends.iter().take(ids.len()).filter_map(|end| self.arena.get(end.wrapping_sub(1)));
+        std::hint::black_box(bytes.fold(0, |all, byte| all ^ byte));
+    }
+
     /// Adds a subject; nothing if there are as many as ids.
     fn push(&mut self, name: &[u8], state: SubjectState) -> Option<SubjectId> {
         let id = SubjectId::try_from(self.list.len()).ok()?;
@@ -239,6 +251,20 @@ impl Subjects {
             self.compact();
         }
         worth
+    }
+
+    /// Touches what [`Subjects::add`] and the like will look at for these subjects: so the processor
+    /// waits for the memory of many at once. Worth it in a large table, for batches of up to 64.
+    pub fn look_ahead<'n>(&self, names: impl IntoIterator<Item = &'n [u8]>) {
+        let mut ids = [0; 64];
+        let mut count = 0;
+        for (name, place) in names.into_iter().zip(&mut ids) {
+            let hash = self.hash(name);
+            let found = self.table.find(table_hash(hash), |slot| slot.hash == hash);
+            *place = found.map_or(0, |slot| slot.id);
+            count += 1;
+        }
+        self.entries.look_ahead(&ids[..count]);
     }
 
     /// Calls `f` with every subject that is meant and has messages, until it breaks. Without

@@ -156,6 +156,8 @@ proptest! {
         few in 0..24_usize,
     ) {
         let (mut subjects, mut model) = (Subjects::default(), Model::new());
+        let names = || steps.iter().map(|(_, name)| &name[..]);
+        subjects.look_ahead(names());
         for (seq, (what, name)) in (1000_u64..).zip(&steps) {
             let block = (seq / 10) as u32;
             match what {
@@ -208,6 +210,8 @@ proptest! {
             prop_assert_eq!(subjects.get(name), model.get(name));
             prop_assert_eq!(subjects.len(), model.len());
         }
+        // A hint: nothing changes, with names that are there and that are not, few or many.
+        subjects.look_ahead(names());
         let mut set = SimpleSublist::new();
         for (i, pattern) in patterns.iter().enumerate() {
             check_filter(&subjects, &model, Filter::Pattern(pattern));
