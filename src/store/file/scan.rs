@@ -18,6 +18,9 @@ use crate::ds::seq_set::SeqSet;
 use crate::model::{DiscardPolicy, FileStreamInfo};
 use crate::wire::headers;
 
+/// Messages whose subjects are looked up together.
+const TOGETHER: usize = 64;
+
 /// A scan of all blocks, from the newest to the oldest.
 pub(super) struct Scan<'r> {
     out: &'r mut Recovered,
@@ -171,29 +174,32 @@ impl<'r> Scan<'r> {
         let mut gaps: Vec<(u64, u64)> = Vec::new();
         let mut next = state.last_seq.saturating_add(1);
         let entries = std::mem::take(&mut self.entries);
-        for entry in entries.iter().rev() {
-            let Ok(record) = Record::decode_unverified(&block.records[entry.at..]) else {
-                continue;
-            };
-            if !entry.is_message
-                || self.tombstones.contains(entry.seq)
-                || !self.limits.leave(&record)
-                || !self.keep_for_subject(&record, state.index)
-            {
-                continue;
+        let record = |entry: &Entry| Record::decode_unverified(&block.records[entry.at..]).ok();
+        for entries in entries.rchunks(TOGETHER) {
+            let subjects = entries.iter().rev().filter_map(record).map(|record| record.subject);
+            self.out.subjects.look_ahead(subjects);
+            for entry in entries.iter().rev() {
+                let Some(record) = record(entry) else { continue };
+                if !entry.is_message
+                    || self.tombstones.contains(entry.seq)
+                    || !self.limits.leave(&record)
+                    || !self.keep_for_subject(&record, state.index)
+                {
+                    continue;
+                }
+                state.messages += 1;
+                state.bytes += record.len as u64;
+                (state.first_seq, state.first_ns) = (entry.seq, record.time_ns);
+                if !record.headers.is_empty() {
+                    state.ttls += u64::from(headers::value(record.headers, b"Nats-TTL").is_some());
+                    let schedule = headers::value(record.headers, b"Nats-Schedule");
+                    state.schedules += u64::from(schedule.is_some());
+                }
+                if entry.seq + 1 < next {
+                    gaps.push((entry.seq + 1, next - 1));
+                }
+                next = entry.seq;
             }
-            state.messages += 1;
-            state.bytes += record.len as u64;
-            (state.first_seq, state.first_ns) = (entry.seq, record.time_ns);
-            if !record.headers.is_empty() {
-                state.ttls += u64::from(headers::value(record.headers, b"Nats-TTL").is_some());
-                let schedule = headers::value(record.headers, b"Nats-Schedule");
-                state.schedules += u64::from(schedule.is_some());
-            }
-            if entry.seq + 1 < next {
-                gaps.push((entry.seq + 1, next - 1));
-            }
-            next = entry.seq;
         }
         self.entries = entries;
         if state.messages == 0 {
