@@ -15,7 +15,8 @@ use crate::store::schedules::Schedules;
 use crate::store::stream::{Filter, StoreError};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// Bytes of a block's file from which on it is made smaller at once.
 const COMPACT_LEN: u64 = 2 << 20;
@@ -61,7 +62,7 @@ impl FileStore {
         (self.indexed, self.dir_unsynced) = (false, false);
         self.forget_all();
         self.totals.last_seq = last_seq;
-        self.durable.store(last_seq, Ordering::Relaxed);
+        self.durable = Arc::new(AtomicU64::new(last_seq));
         (self.totals.first_seq, self.totals.first_ns) = (last_seq + 1, 0);
         Ok(purged)
     }
@@ -231,7 +232,8 @@ impl FileStore {
         self.cut(at, last, &carried, &own)?;
         (self.totals.last_seq, self.totals.last_ns) = last;
         self.aged_seq = self.aged_seq.min(seq);
-        self.durable.store(seq, Ordering::Relaxed);
+        // A sync that is under way speaks of sequences that are gone.
+        self.durable = Arc::new(AtomicU64::new(seq));
         self.settle_first();
         Ok(())
     }
