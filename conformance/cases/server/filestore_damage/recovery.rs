@@ -119,8 +119,9 @@ fn removed() {
 }
 
 fn every_kind_of_removal() {
-    type Remove = fn(&mut Stream);
-    let kinds: [(Remove, (u64, u64, u64), &[u64]); 8] = [
+    /// What is done; messages, first and last sequence then; what is deleted between.
+    type Kind<'a> = (fn(&mut Stream), (u64, u64, u64), &'a [u64]);
+    let kinds: [Kind<'_>; 8] = [
         (|_| (), (4, 1, 4), &[]),
         (|stream| stream.remove([1]), (3, 2, 4), &[]),
         (|stream| assert!(stream.store.erase(1).unwrap()), (3, 2, 4), &[]),
