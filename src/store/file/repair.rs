@@ -152,7 +152,10 @@ fn settle_purge(fs: &dyn Fs, dir: &Path) -> Result<Option<Purge>, FileError> {
     Ok(purge)
 }
 
-/// Removes what crashes left behind: files written aside, keys of blocks that were removed. A key
+/// Files written aside, and what older servers wrote of each block: its index and its subjects.
+const LEFT: [&str; 3] = ["tmp", "idx", "fss"];
+
+/// Removes what crashes and older servers left behind, and keys of blocks that were removed. A key
 /// whose block is missing stays, the block may turn up.
 fn sweep(fs: &dyn Fs, found: &Recovered) -> Result<(), FileError> {
     let paths = list(fs, &found.messages_dir)?.unwrap_or_default();
@@ -161,7 +164,7 @@ fn sweep(fs: &dyn Fs, found: &Recovered) -> Result<(), FileError> {
     let blocks: BTreeSet<u32> =
         paths.iter().chain(missing).filter_map(|path| layout::block_index(path)).collect();
     let is_left = |path: &&PathBuf| {
-        path.extension().is_some_and(|extension| extension == "tmp")
+        path.extension().is_some_and(|extension| LEFT.iter().any(|left| extension == *left))
             || layout::key_index(path).is_some_and(|index| !blocks.contains(&index))
     };
     let left: Vec<&PathBuf> = paths.iter().filter(is_left).collect();

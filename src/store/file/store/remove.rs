@@ -172,7 +172,10 @@ impl FileStore {
         if is_last {
             self.new_block()?;
         }
-        if last_seq == self.totals.last_seq {
+        // A tombstone would delete the last message, if that is there.
+        let holder = self.blocks.get(self.block_of(last_seq));
+        let is_there = holder.is_some_and(|block| block.holds(last_seq));
+        if last_seq == self.totals.last_seq && !is_there {
             // Another block must have the last sequence for good, before this one may be gone.
             self.add_tombstone((self.totals.last_seq, self.totals.last_ns))?;
             self.sync_now()?;
