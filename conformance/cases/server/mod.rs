@@ -9,6 +9,7 @@ mod closed_conns;
 mod config_check;
 mod errors;
 mod feature_flags;
+mod filestore_basics;
 mod filestore_consumer;
 mod filestore_crypt;
 mod filestore_damage;
@@ -55,6 +56,7 @@ crate::collect! {
     config_check,
     errors,
     feature_flags,
+    filestore_basics,
     filestore_consumer,
     filestore_crypt,
     filestore_damage,
