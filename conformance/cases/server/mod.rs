@@ -11,6 +11,7 @@ mod errors;
 mod feature_flags;
 mod filestore_consumer;
 mod filestore_crypt;
+mod filestore_limits;
 mod filestore_snapshot;
 mod gsl;
 mod headers;
@@ -56,6 +57,7 @@ crate::collect! {
     feature_flags,
     filestore_consumer,
     filestore_crypt,
+    filestore_limits,
     filestore_snapshot,
     gsl,
     headers,
