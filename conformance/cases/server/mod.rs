@@ -13,6 +13,7 @@ mod filestore_basics;
 mod filestore_consumer;
 mod filestore_crypt;
 mod filestore_damage;
+mod filestore_limits;
 mod filestore_snapshot;
 mod gsl;
 mod headers;
@@ -60,6 +61,7 @@ crate::collect! {
     filestore_consumer,
     filestore_crypt,
     filestore_damage,
+    filestore_limits,
     filestore_snapshot,
     gsl,
     headers,

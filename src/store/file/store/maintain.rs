@@ -131,9 +131,13 @@ impl FileStore {
             let content = schedules.encode(last_seq);
             self.replace(&self.disk.dir.join(layout::SCHEDULES), &content)?;
         }
-        if !self.sources.0.is_empty() {
-            let content = self.sources.encode(last_seq);
-            self.replace(&self.dir.join(layout::SOURCES), &content)?;
+        let sources = self.known_sources();
+        let path = self.dir.join(layout::SOURCES);
+        if sources.0.is_empty() {
+            // It would be taken for that of a source which is configured later.
+            gone(self.disk.env.fs().remove_file(&path))?;
+        } else {
+            self.replace(&path, &sources.encode(last_seq))?;
         }
         self.write_index()?;
         self.dirty = false;

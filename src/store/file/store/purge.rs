@@ -149,9 +149,12 @@ impl FileStore {
         self.outlast(at)?;
         let last_seq = self.totals.last_seq;
         let is_last = at + 1 == self.blocks.len();
+        // The last message is in one block; others, of tombstones, may end with it.
+        let holder = self.blocks.iter().position(|block| block.holds(last_seq));
+        let is_elsewhere = holder.is_some_and(|holder| holder != at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
         // Who has the last sequence keeps it.
-        let last = (block.last.0 == last_seq).then_some(block.last);
+        let last = (block.last.0 == last_seq && !is_elsewhere).then_some(block.last);
         let packed = self.config.compression == StoreCompression::S2 && !is_last;
         let before = block.len();
         block.rewrite(&mut self.disk, last, &[], packed, |seq| needed.contains(seq))?;

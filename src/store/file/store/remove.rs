@@ -223,10 +223,13 @@ impl FileStore {
         }
         for (seq, _) in tombstones {
             let holder = self.block_of(seq);
-            if holder < at
-                && let Some(holder) = self.blocks.get_mut(holder)
-                && holder.has_record(&mut self.disk, seq)?
-            {
+            let (disk, before) = (&mut self.disk, self.blocks.iter_mut().take(at).enumerate());
+            // One without messages does not know its sequences any more when it is opened again.
+            let mut holders = before.filter(|(at, block)| *at == holder || block.messages == 0);
+            let found = holders.try_fold(false, |found, (_, block)| {
+                Ok::<_, StoreError>(found || block.has_record(disk, seq)?)
+            });
+            if found? {
                 needed.insert(seq);
             }
         }

@@ -24,6 +24,13 @@ impl FileStore {
         Ok(true)
     }
 
+    /// The sources of which something has been seen.
+    pub(super) fn known_sources(&self) -> Sources {
+        let mut sources = self.sources.clone();
+        sources.0.retain(|_, source| source.seq > 0);
+        sources
+    }
+
     fn read_found(
         &mut self,
         found: Option<u64>,
@@ -290,16 +297,16 @@ impl StreamStore for FileStore {
     }
 
     fn track_sources(&mut self, names: &[Vec<u8>]) {
+        let before = self.sources.0.len();
         self.sources.0.retain(|name, _| names.contains(name));
+        self.dirty |= self.sources.0.len() != before;
         for name in names {
             self.sources.0.entry(name.clone()).or_default();
         }
     }
 
     fn sources_state(&self) -> Sources {
-        let mut sources = self.sources.clone();
-        sources.0.retain(|_, source| source.seq > 0);
-        sources
+        self.known_sources()
     }
 
     fn apply_sources_state(&mut self, sources: &Sources) {
