@@ -3,7 +3,7 @@
 
 use super::super::hash::{HASH_LEN, KeyedHash};
 use super::super::record::{
-    self, EMPTY_LEN, HEADER_LEN, Header, Kind, Record, append_message, append_skipped,
+    self, EMPTY_LEN, HEADER_LEN, Header, Kind, Record, RecordError, append_message, append_skipped,
     append_tombstone,
 };
 use super::super::state::{BlockState, Gaps};
@@ -252,13 +252,7 @@ impl MessageBlock {
         disk: &'a mut Disk,
         seq: u64,
     ) -> Result<Option<Record<'a>>, StoreError> {
-        if !self.holds(seq) {
-            return Ok(None);
-        }
-        let at = self.load_place(disk, seq)?.ok_or(StoreError::BadMessage(seq))?;
-        let bytes = self.body.read(disk, at, Part::Whole)?;
-        let record = Record::decode(bytes, &self.hash).ok().filter(|record| record.seq == seq);
-        record.map(Some).ok_or(StoreError::BadMessage(seq))
+        self.record(disk, seq, Record::decode)
     }
 
     /// As [`MessageBlock::message`], without a look at the hash: for what only counts messages or
@@ -268,12 +262,21 @@ impl MessageBlock {
         disk: &'a mut Disk,
         seq: u64,
     ) -> Result<Option<Record<'a>>, StoreError> {
+        self.record(disk, seq, |bytes, _| Record::decode_unverified(bytes))
+    }
+
+    fn record<'a>(
+        &'a mut self,
+        disk: &'a mut Disk,
+        seq: u64,
+        decode: impl Fn(&'a [u8], &KeyedHash) -> Result<Record<'a>, RecordError>,
+    ) -> Result<Option<Record<'a>>, StoreError> {
         if !self.holds(seq) {
             return Ok(None);
         }
         let at = self.load_place(disk, seq)?.ok_or(StoreError::BadMessage(seq))?;
         let bytes = self.body.read(disk, at, Part::Whole)?;
-        let record = Record::decode_unverified(bytes).ok().filter(|record| record.seq == seq);
+        let record = decode(bytes, &self.hash).ok().filter(|record| record.seq == seq);
         record.map(Some).ok_or(StoreError::BadMessage(seq))
     }
 

@@ -153,13 +153,17 @@ impl FileStore {
         let holder = self.blocks.iter().position(|block| block.holds(last_seq));
         let is_elsewhere = holder.is_some_and(|holder| holder != at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
-        // Who has the last sequence keeps it.
-        let last = (block.last.0 == last_seq && !is_elsewhere).then_some(block.last);
+        // Who has the last sequence keeps it: behind its messages as a skipped one. Of blocks
+        // without messages there may be several, and a sequence may be in one only; in a tombstone
+        // it may be in all of them.
+        let ends = block.last.0 == last_seq && !is_elsewhere;
+        let last = Some(block.last).filter(|_| ends && block.messages > 0);
+        let mark = Some(block.last).filter(|_| ends && block.messages == 0);
         let packed = self.config.compression == StoreCompression::S2 && !is_last;
         let before = block.len();
-        block.rewrite(&mut self.disk, last, &[], packed, |seq| needed.contains(seq))?;
+        block.rewrite(&mut self.disk, last, mark.as_slice(), packed, |seq| needed.contains(seq))?;
         block.compact = block.len() >= before;
-        if block.messages == 0 && last.is_none() {
+        if block.messages == 0 && mark.is_none() {
             // It has no sequence any more.
             let before = at.checked_sub(1).and_then(|at| self.blocks.get(at));
             let before = before.map_or((0, 0), |block| block.last);
@@ -209,10 +213,16 @@ impl FileStore {
         self.drop_index()?;
         self.flush_last()?;
         let at = self.block_of(seq).min(self.blocks.len().saturating_sub(1));
+        // Records of removed messages, in blocks that may not know any more that they had them.
+        for before in 0..at {
+            if self.blocks.get(before).is_some_and(|block| block.messages == 0) {
+                self.rewrite_block(before)?;
+            }
+        }
         let (mut carried, mut concerned) = (Vec::new(), false);
         for later in at + 1..self.blocks.len() {
             let needed = self.needed_tombstones(later)?;
-            concerned |= needed.iter().any(|of| self.block_of(of) <= at);
+            concerned |= !needed.is_empty();
             let Some(block) = self.blocks.get_mut(later) else { break };
             let tombstones = block.tombstones(&mut self.disk)?;
             let is_carried = |of: u64| needed.contains(of) && of <= seq;

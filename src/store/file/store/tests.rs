@@ -7,7 +7,7 @@ use crate::config::jetstream::StoreCipher;
 use crate::model::{FileStreamInfo, StorageType, StreamConfig};
 use crate::store::file::crypt::KeyRing;
 use crate::store::model_tests::{Harness, follows_a_list, scenario};
-use crate::store::stream::StreamStore;
+use crate::store::stream::{NewMessage, StreamStore};
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -68,4 +68,71 @@ proptest! {
         let mut files = Files::new(&scenario.config, cipher);
         follows_a_list(&mut files, &scenario);
     }
+}
+
+fn files() -> Files {
+    Files::new(&StreamConfig { name: "S".into(), ..StreamConfig::default() }, None)
+}
+
+impl Files {
+    fn put(&mut self, count: u64) {
+        let new = NewMessage { subject: b"a", payload: b"12345", ..NewMessage::default() };
+        (0..count).for_each(|_| _ = self.store.store(new, NOW_NS).unwrap());
+    }
+
+    fn remove(&mut self, seqs: impl IntoIterator<Item = u64>) {
+        seqs.into_iter().for_each(|seq| assert!(self.store.remove(seq).unwrap()));
+    }
+
+    /// As after a crash of the process: there is no index.
+    fn reopen_without_index(&mut self) {
+        let before = self.store.state();
+        self.store.stop().unwrap();
+        self.env.fs().remove_file(&self.store.disk.dir.join("index.db")).unwrap();
+        let dir = self.store.dir.clone();
+        let opened = FileStore::open(&self.env, &dir, self.options.clone(), NOW_NS).unwrap();
+        assert!(opened.fixes.is_empty(), "{:?}", opened.fixes);
+        self.store = opened.store;
+        let after = self.store.state();
+        assert_eq!((after.messages, after.last_seq), (before.messages, before.last_seq));
+        assert_eq!(after.deleted, before.deleted);
+    }
+}
+
+#[test]
+fn many_blocks_of_tombstones_do_not_all_have_the_last_sequence() {
+    let mut files = files();
+    files.put(200);
+    // Less than half of each block, so that the messages stay in the files, and the last one.
+    files.remove((1..200).filter(|seq| seq % 3 == 0));
+    files.remove([200]);
+    let blocks = files.store.blocks.iter();
+    assert!(blocks.filter(|block| block.messages == 0 && block.last.0 == 200).count() > 3);
+    files.store.maintain().unwrap();
+    files.reopen_without_index();
+    files.put(1);
+    files.reopen_without_index();
+}
+
+#[test]
+fn what_was_removed_before_a_truncation_does_not_come_back_with_it() {
+    let mut files = files();
+    files.put(25);
+    // A tombstone for the first block keeps the block of these messages, when they are gone.
+    files.remove([3]);
+    let at = files.store.blocks.len() - 1;
+    files.put(40);
+    let block = &files.store.blocks[at];
+    let (first, last) = (block.first.0, block.last.0);
+    files.remove(first..=last);
+    assert_eq!((files.store.blocks[at].messages, files.store.blocks[at].last.0), (0, last));
+    // Opened again, the block does not know whose sequences it had.
+    files.reopen_without_index();
+    assert!(files.store.blocks[at].last.0 < first);
+    let seq = first + 1;
+    files.store.truncate(seq, NOW_NS).unwrap();
+    assert_eq!(files.store.fast_state().last_seq, seq);
+    files.reopen_without_index();
+    files.put(20);
+    files.reopen_without_index();
 }
