@@ -7,6 +7,7 @@ use crate::Result;
 /// The text of `--help`.
 pub const USAGE: &str = "\
 usage: compare [options]
+       compare store [options]   a filled and reopened stream (compare store --help)
 
   --ours PATH        our server            (target/release/nats-server)
   --upstream PATH    upstream's server     ($NATS_SERVER_UPSTREAM)

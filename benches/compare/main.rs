@@ -26,6 +26,7 @@ mod sample;
 mod scenario;
 mod server;
 mod settings;
+mod store;
 mod subscribe;
 
 use std::process::ExitCode;
@@ -39,7 +40,17 @@ use scenario::Scenario;
 type Result<T> = std::result::Result<T, String>;
 
 fn main() -> ExitCode {
-    match args::parse(std::env::args().skip(1)) {
+    let mut words = std::env::args().skip(1).peekable();
+    if words.next_if(|word| word == "store").is_some() {
+        return match store::main(words) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("compare: {why}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    match args::parse(words) {
         Ok(Command::Help) => {
             println!("{}", args::USAGE);
             ExitCode::SUCCESS

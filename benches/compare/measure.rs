@@ -18,6 +18,11 @@ pub struct Account {
 }
 
 impl Account {
+    /// That of a process that has not begun.
+    pub fn zero() -> Account {
+        Account { user_ticks: 0, system_ticks: 0, threads: HashMap::new() }
+    }
+
     /// Reads the account of `pid`.
     pub fn read(pid: u32) -> Result<Account> {
         let stat = read(&format!("/proc/{pid}/stat"))?;

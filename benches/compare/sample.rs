@@ -1,6 +1,6 @@
 //! What one run of one server yields.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One of the servers that alternate within a round.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -26,7 +26,7 @@ impl Lane {
 }
 
 /// CPU time in seconds. The kernel counts `total` exactly and samples the split.
-#[derive(Clone, Copy, Default, Debug, Serialize)]
+#[derive(Clone, Copy, Default, Debug, Deserialize, Serialize)]
 pub struct Cpu {
     pub user: f64,
     pub system: f64,

@@ -64,6 +64,9 @@ struct Queue {
     active: usize,
 }
 
+/// Times that a thread steps back for those who ask, before it syncs.
+const GATHER_MAX: usize = 64;
+
 /// A store in a pool.
 struct Member {
     store: Arc<dyn Syncable>,
@@ -156,7 +159,7 @@ impl Drop for Active<'_> {
 impl Member {
     /// Syncs; whether more was asked for meanwhile.
     fn sync(&self) -> bool {
-        let target = self.asked.lock().seq;
+        let target = self.gather();
         // A request may have come just as it failed.
         let mut has_failed = self.progress.borrow().failed.is_some();
         if !has_failed {
@@ -172,6 +175,23 @@ impl Member {
         let mut asked = self.asked.lock();
         asked.is_scheduled = !has_failed && asked.seq > target;
         asked.is_scheduled
+    }
+}
+
+impl Member {
+    /// Lets those go first who are about to ask too: a sync releases many at once, and the first
+    /// of them to ask again would have the next sync nearly for itself. What is asked for then.
+    fn gather(&self) -> u64 {
+        let mut target = self.asked.lock().seq;
+        for _ in 0..GATHER_MAX {
+            std::thread::yield_now();
+            let now = self.asked.lock().seq;
+            if now == target {
+                break;
+            }
+            target = now;
+        }
+        target
     }
 }
 

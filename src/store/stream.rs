@@ -231,6 +231,11 @@ pub trait StreamStore: Send {
     /// What has become of the stream since the last call, in the place of what `out` holds.
     fn take_effects(&mut self, out: &mut Effects);
 
+    /// Says which subjects are stored next, up to 64 of them: where there are many, the processor
+    /// then waits for the memory of all at once. It only saves time.
+    fn look_ahead(&self, subjects: &[&[u8]]) {
+        let _ = subjects;
+    }
     /// Stores a message as the next one, if limits that refuse new messages allow it; its sequence.
     fn store(&mut self, message: NewMessage<'_>, now_ns: i64) -> Result<u64, StoreError>;
     /// Stores a message as `seq`, which must be the next, or 0 for it. `check` is whether limits

@@ -91,31 +91,14 @@ impl FileStore {
         Ok(())
     }
 
-    /// What a message that was stored means to expiries, schedules and sources.
+    /// What a message that was stored means to expiries, schedules and sources. Most streams have
+    /// none of them.
     fn note(&mut self, new: &NewMessage<'_>, seq: u64, time_ns: i64) {
-        let at = self.block_of(seq);
-        let stays = self.blocks.get(at).is_some_and(|block| block.holds(seq));
-        if new.ttl_s > 0 && self.config.allow_msg_ttl && stays {
+        if new.ttl_s > 0 && self.config.allow_msg_ttl && self.stays(seq).is_some() {
             self.expiries.add(seq, expiry(time_ns, new.ttl_s));
         }
-        if let Some(schedules) = self.schedules.as_mut().filter(|_| stays) {
-            let env = &self.disk.env;
-            match message::schedule(env, new.headers, time_ns, time_ns) {
-                Some(at_ns) => {
-                    schedules.set(seq, new.subject, at_ns);
-                    if let Some(block) = self.blocks.get_mut(at) {
-                        block.schedules += 1;
-                    }
-                }
-                None if message::scheduler(new.headers).is_none() => {
-                    schedules.remove_subject(new.subject);
-                }
-                None => {}
-            }
-            let again = message::scheduler(new.headers).zip(message::schedule_next(new.headers));
-            if let Some((subject, at_ns)) = again {
-                schedules.rearm(subject, at_ns);
-            }
+        if self.schedules.is_some() {
+            self.note_schedule(new, seq, time_ns);
         }
         if !self.sources.0.is_empty()
             && let Some((name, state)) = message::source(new.headers)
@@ -123,6 +106,33 @@ impl FileStore {
         {
             *known = state;
         }
+    }
+
+    fn note_schedule(&mut self, new: &NewMessage<'_>, seq: u64, time_ns: i64) {
+        let Some(at) = self.stays(seq) else { return };
+        let Some(schedules) = &mut self.schedules else { return };
+        match message::schedule(&self.disk.env, new.headers, time_ns, time_ns) {
+            Some(at_ns) => {
+                schedules.set(seq, new.subject, at_ns);
+                if let Some(block) = self.blocks.get_mut(at) {
+                    block.schedules += 1;
+                }
+            }
+            None if message::scheduler(new.headers).is_none() => {
+                schedules.remove_subject(new.subject);
+            }
+            None => {}
+        }
+        let again = message::scheduler(new.headers).zip(message::schedule_next(new.headers));
+        if let Some((subject, at_ns)) = again {
+            schedules.rearm(subject, at_ns);
+        }
+    }
+
+    /// The place of the block of a message that was stored, if the limits have left it.
+    fn stays(&self, seq: u64) -> Option<usize> {
+        let at = self.block_of(seq);
+        self.blocks.get(at).is_some_and(|block| block.holds(seq)).then_some(at)
     }
 
     /// Uses up `count` sequences from `seq` on, the next one. `touch` is that this counts as

@@ -9,6 +9,9 @@ use crate::store::stream::{Effects, Filter, NewMessage, StoreError, StoredMessag
 use crate::store::stream_state::{DeleteBlock, EncodedStreamState};
 use std::collections::BTreeMap;
 
+/// Subjects from which on they are not in the processor's caches.
+const MANY_SUBJECTS: usize = 10_000;
+
 impl FileStore {
     fn read(&mut self, seq: u64, out: &mut StoredMessage) -> Result<bool, StoreError> {
         let at = self.block_of(seq);
@@ -51,6 +54,12 @@ impl StreamStore for FileStore {
 
     fn take_effects(&mut self, out: &mut Effects) {
         self.effects.take_into(out);
+    }
+
+    fn look_ahead(&self, subjects: &[&[u8]]) {
+        if self.subjects.len() >= MANY_SUBJECTS {
+            self.subjects.look_ahead(subjects.iter().copied());
+        }
     }
 
     fn store(&mut self, message: NewMessage<'_>, now_ns: i64) -> Result<u64, StoreError> {
