@@ -28,14 +28,18 @@ fn open(root: &Path) -> FileStore {
     FileStore::open(&Env::os(), &dir(root), Options::default(), 1).expect("a store").store
 }
 
-fn batch(store: &mut FileStore, from: u64, subjects: u64, payload: &[u8], effects: &mut Effects) {
+fn subject(mut number: u64) -> [u8; 14] {
     let mut subject = *b"orders.0000000";
+    for digit in subject[7..].iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    subject
+}
+
+fn batch(store: &mut FileStore, from: u64, subjects: u64, payload: &[u8], effects: &mut Effects) {
     for n in from..from + BATCH {
-        let mut rest = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % subjects;
-        for digit in subject[7..].iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
+        let subject = subject(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % subjects);
         let new = NewMessage { subject: &subject, payload, ..NewMessage::default() };
         store.store(new, n as i64 + 1).expect("stored");
     }
@@ -84,11 +88,18 @@ fn read(c: &mut Criterion) {
         });
     });
     let mut n = 0_u64;
-    group.bench_function("last of a subject, where it is", |b| {
+    group.bench_function("of a subject, how many", |b| {
         b.iter(|| {
-            n = n.wrapping_add(1);
-            let subject = format!("orders.{:07}", n.wrapping_mul(0x9e37_79b9) % SUBJECTS);
-            store.subjects_totals(Filter::Literal(subject.as_bytes())).len()
+            n = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let subject = subject(n % SUBJECTS);
+            store.filtered_state(0, Filter::Literal(&subject)).expect("a count").messages
+        });
+    });
+    group.bench_function("last of a subject, of any block", |b| {
+        b.iter(|| {
+            n = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let subject = subject(n % SUBJECTS);
+            store.load_last(Filter::Literal(&subject), &mut out).map(|()| out.seq)
         });
     });
     group.bench_function("last of a subject, read from the last block", |b| {

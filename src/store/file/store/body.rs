@@ -38,11 +38,10 @@ impl Body {
 
     /// The file, opened if need be.
     pub fn file(&mut self, disk: &Disk) -> io::Result<&BlockFile> {
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => disk.open_block(self.index)?,
-        };
-        Ok(self.file.insert(file))
+        if self.file.is_none() {
+            self.file = Some(disk.open_block(self.index)?);
+        }
+        self.file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Writes what waits; whether there was anything.

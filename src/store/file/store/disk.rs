@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Bytes that are read at once where nothing says that what follows will be wanted.
-const WINDOW_MIN: usize = 16 * 1024;
+const WINDOW_MIN: usize = 4 * 1024;
 /// Bytes that are read at once by who reads on and on.
 const WINDOW_MAX: usize = 256 * 1024;
 /// Permissions of files.

@@ -5,7 +5,7 @@
 //! [`super::postings`], those of many by looking at one after the other.
 
 use super::FileStore;
-use crate::store::file::subjects::SubjectId;
+use crate::store::file::subjects::{SubjectId, SubjectState};
 use crate::store::stream::{Filter, StoreError};
 use std::ops::{ControlFlow, RangeInclusive};
 
@@ -43,6 +43,13 @@ impl FileStore {
         let mut next = self.next_held(start.max(self.totals.first_seq));
         if matches!(filter, Filter::All) {
             return Ok(next);
+        }
+        if let Some(state) = self.state_of_literal(filter) {
+            match known(state.first_seq) {
+                Some(first) if first >= start => return Ok(Some(first)),
+                _ if state.last_seq != 0 && state.last_seq < start => return Ok(None),
+                _ => {}
+            }
         }
         for _ in 0..NEAR {
             let Some(seq) = next else { return Ok(None) };
@@ -89,6 +96,14 @@ impl FileStore {
         if matches!(filter, Filter::All) {
             return Ok(prev);
         }
+        if let Some(state) = self.state_of_literal(filter) {
+            if state.last_seq != 0 && state.last_seq <= start {
+                return Ok(Some(state.last_seq));
+            }
+            if known(state.first_seq).is_some_and(|first| first > start) {
+                return Ok(None);
+            }
+        }
         for _ in 0..NEAR {
             let Some(seq) = prev else { return Ok(None) };
             if self.means(filter, seq)? {
@@ -119,6 +134,12 @@ impl FileStore {
             }
         }
         Ok(None)
+    }
+
+    /// What is known of the only subject that is meant, if it is one and has messages.
+    fn state_of_literal(&self, filter: Filter<'_>) -> Option<SubjectState> {
+        let Filter::Literal(subject) = filter else { return None };
+        self.subjects.get(subject).copied()
     }
 
     /// The first message from `seq` on.

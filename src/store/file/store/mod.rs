@@ -63,6 +63,7 @@ use crate::store::sources::Sources;
 use crate::store::stream::{Effects, StoreError};
 use disk::Disk;
 use message_block::MessageBlock;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
@@ -79,6 +80,8 @@ pub struct FileStore {
     key: Option<AssetKey>,
     block_len_max: u64,
     blocks: VecDeque<MessageBlock>,
+    /// The place in `blocks` of the block that was looked for last.
+    recent: Cell<usize>,
     subjects: Subjects,
     totals: Totals,
     expiries: Expiries,
@@ -142,7 +145,15 @@ impl FileStore {
 
     /// The place in `blocks` of the first block that knows `seq` or a later one.
     fn block_of(&self, seq: u64) -> usize {
-        self.blocks.partition_point(|block| block.last.0 < seq)
+        // Mostly the one that was asked for before.
+        let recent = self.recent.get();
+        let knows = |at: usize| self.blocks.get(at).is_some_and(|block| block.last.0 >= seq);
+        if knows(recent) && (recent == 0 || !knows(recent - 1)) {
+            return recent;
+        }
+        let at = self.blocks.partition_point(|block| block.last.0 < seq);
+        self.recent.set(at);
+        at
     }
 
     /// The configuration.

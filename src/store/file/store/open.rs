@@ -20,6 +20,7 @@ use crate::store::proposals::Proposals;
 use crate::store::schedules::Schedules;
 use crate::store::sources::Sources;
 use crate::store::stream::{Effects, StoreError};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
@@ -128,6 +129,7 @@ impl FileStore {
             key,
             block_len_max,
             blocks: VecDeque::new(),
+            recent: Cell::default(),
             subjects,
             totals,
             expiries: Expiries::new(),
