@@ -256,13 +256,16 @@ impl Subjects {
     /// Touches what [`Subjects::add`] and the like will look at for these subjects: so the processor
     /// waits for the memory of many at once. Worth it in a large table, for batches of up to 64.
     pub fn look_ahead<'n>(&self, names: impl IntoIterator<Item = &'n [u8]>) {
-        let mut ids = [0; 64];
+        // One kind of work after the other: the shorter each, the more of them are under way at once.
+        let (mut hashes, mut ids) = ([0; 64], [0; 64]);
         let mut count = 0;
-        for (name, place) in names.into_iter().zip(&mut ids) {
-            let hash = self.hash(name);
-            let found = self.table.find(table_hash(hash), |slot| slot.hash == hash);
-            *place = found.map_or(0, |slot| slot.id);
+        for (name, hash) in names.into_iter().zip(&mut hashes) {
+            *hash = self.hash(name);
             count += 1;
+        }
+        for (hash, id) in hashes.iter().zip(&mut ids).take(count) {
+            let found = self.table.find(table_hash(*hash), |slot| slot.hash == *hash);
+            *id = found.map_or(0, |slot| slot.id);
         }
         self.entries.look_ahead(&ids[..count]);
     }
