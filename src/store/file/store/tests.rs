@@ -7,7 +7,7 @@ use crate::config::jetstream::StoreCipher;
 use crate::model::{FileStreamInfo, StorageType, StreamConfig};
 use crate::store::file::crypt::KeyRing;
 use crate::store::model_tests::{Harness, follows_a_list, scenario};
-use crate::store::stream::{NewMessage, StreamStore};
+use crate::store::stream::{Filter, NewMessage, StreamStore};
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -134,5 +134,17 @@ fn what_was_removed_before_a_truncation_does_not_come_back_with_it() {
     assert_eq!(files.store.fast_state().last_seq, seq);
     files.reopen_without_index();
     files.put(20);
+    files.reopen_without_index();
+}
+
+#[test]
+fn blocks_of_a_purged_subject_leave_no_tombstones() {
+    let mut files = files();
+    files.put(46);
+    let new = NewMessage { subject: b"b", ..NewMessage::default() };
+    files.store.store(new, NOW_NS).unwrap();
+    assert!(files.store.blocks.len() > 4);
+    assert_eq!(files.store.purge_ex(Filter::Literal(b"a"), 0, 0).unwrap(), 46);
+    assert_eq!((files.store.fast_state().first_seq, files.store.blocks.len()), (47, 1));
     files.reopen_without_index();
 }
