@@ -7,7 +7,7 @@ use crate::config::jetstream::StoreCipher;
 use crate::model::{FileStreamInfo, StorageType, StreamConfig};
 use crate::store::file::crypt::KeyRing;
 use crate::store::model_tests::{Harness, follows_a_list, scenario};
-use crate::store::stream::{Filter, NewMessage, StreamStore};
+use crate::store::stream::{Filter, NewMessage, StoredMessage, StreamStore};
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -147,4 +147,26 @@ fn blocks_of_a_purged_subject_leave_no_tombstones() {
     assert_eq!(files.store.purge_ex(Filter::Literal(b"a"), 0, 0).unwrap(), 46);
     assert_eq!((files.store.fast_state().first_seq, files.store.blocks.len()), (47, 1));
     files.reopen_without_index();
+}
+
+#[test]
+fn a_record_that_was_read_wrongly_is_read_again() {
+    let mut files = files();
+    files.put(30);
+    files.store.flush().unwrap();
+    let path = files.store.disk.block_path(1);
+    let right = files.env.fs().read(&path).unwrap();
+    let mut out = StoredMessage::default();
+    // In the sequence of the first record, and in its payload.
+    for at in [4, 24] {
+        files.reopen_without_index();
+        let fs = files.env.fs();
+        let mut wrong = right.clone();
+        wrong[at] ^= 1 << 4;
+        fs.write(&path, &wrong, 0).unwrap();
+        assert!(matches!(files.store.load(1, &mut out), Err(StoreError::BadMessage(1))));
+        fs.write(&path, &right, 0).unwrap();
+        files.store.load(1, &mut out).unwrap();
+        assert_eq!(out.payload(), b"12345");
+    }
 }
