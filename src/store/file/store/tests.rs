@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::base::Env;
+use crate::base::fs::{CrashFs, Fault};
 use crate::config::Secret;
 use crate::config::jetstream::StoreCipher;
 use crate::model::{FileStreamInfo, StorageType, StreamConfig};
 use crate::store::file::crypt::KeyRing;
 use crate::store::model_tests::{Harness, follows_a_list, scenario};
-use crate::store::stream::{Filter, NewMessage, StoredMessage, StreamStore};
+use crate::store::stream::{Effects, Filter, NewMessage, StoredMessage, StreamStore};
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +24,10 @@ struct Files {
 
 impl Files {
     fn new(config: &StreamConfig, cipher: Option<StoreCipher>) -> Self {
-        let env = Env::simulated(1);
+        Self::on(Env::simulated(1), config, cipher)
+    }
+
+    fn on(env: Env, config: &StreamConfig, cipher: Option<StoreCipher>) -> Self {
         let key: Secret = "key".into();
         let ring = |cipher| KeyRing::new("A", &key, &Secret::default(), cipher).map(Arc::new);
         let options = Options { keys: cipher.and_then(ring), block_len_max: Some(400) };
@@ -147,6 +151,32 @@ fn blocks_of_a_purged_subject_leave_no_tombstones() {
     assert_eq!(files.store.purge_ex(Filter::Literal(b"a"), 0, 0).unwrap(), 46);
     assert_eq!((files.store.fast_state().first_seq, files.store.blocks.len()), (47, 1));
     files.reopen_without_index();
+}
+
+#[test]
+fn what_could_not_be_written_is_not_there() {
+    let disk = CrashFs::default();
+    let config = StreamConfig { name: "S".into(), ..StreamConfig::default() };
+    let mut files = Files::on(Env::simulated_on(1, Arc::new(disk.clone())), &config, None);
+    let (mut effects, mut out) = (Effects::default(), StoredMessage::default());
+    files.put(3);
+    files.store.flush().unwrap();
+    files.store.take_effects(&mut effects);
+    let before = files.store.state();
+    files.put(2);
+    files.store.skip(0, NOW_NS + 1, true).unwrap();
+    disk.fail_at(1, Fault::NoSpace);
+    assert!(matches!(files.store.flush(), Err(StoreError::Io(_))));
+    assert_eq!(files.store.state(), before);
+    files.store.take_effects(&mut effects);
+    assert_eq!((effects.messages, effects.bytes), (0, 0));
+    assert!(matches!(files.store.load(4, &mut out), Err(StoreError::Eof)));
+    files.store.load(3, &mut out).unwrap();
+    assert_eq!(files.store.subjects_totals(Filter::All).into_values().sum::<u64>(), 3);
+    // Nothing else is stored, as if nothing had been.
+    let new = NewMessage { subject: b"a", ..NewMessage::default() };
+    assert!(matches!(files.store.store(new, NOW_NS), Err(StoreError::Io(_))));
+    assert_eq!(files.store.state(), before);
 }
 
 #[test]
