@@ -66,16 +66,22 @@ impl Sources {
             if text.starts_with(BLOCK) || text.contains(&format!("\n{BLOCK}")) {
                 files.push((path, text));
             } else if text.contains("fn ") {
-                // Functions without cases are there for those of their folder.
-                helpers.push((path.parent().unwrap_or(&folder).to_owned(), significant(&text)));
+                // Functions without cases are there for those of their folder, and for who names
+                // their module from the root.
+                let module = module_of(path.strip_prefix(&folder).expect("below the folder"));
+                let name = format!("crate::cases::{module}::");
+                let parent = path.parent().unwrap_or(&folder).to_owned();
+                helpers.push((parent, name, significant(&text)));
             }
         }
         let mut cases = Vec::new();
         for (path, text) in files {
             let mut shared = Sha256::new();
             shared.update(kit);
-            for (_, text) in helpers.iter().filter(|(parent, _)| path.starts_with(parent)) {
-                shared.update(text);
+            for (parent, name, helper) in &helpers {
+                if path.starts_with(parent) || text.contains(name) {
+                    shared.update(helper);
+                }
             }
             let shared = shared.finalize();
             let module = module_of(path.strip_prefix(&folder).expect("below the folder"));
