@@ -416,4 +416,26 @@ async fn three(cx: Cx) {}
         assert_eq!(changed("    1\n", "    2\n"), [true; 4]);
         assert_eq!(changed("    1\n", "    // why\n\n    1\n"), [false; 4]);
     }
+
+    #[test]
+    fn the_hash_is_of_helpers_in_other_folders() {
+        let root = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            let path = root.path().join("conformance").join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            fs::write(path, text).expect("written");
+        };
+        let hash = || Sources::read(root.path()).expect("they are read").cases[0].hash.clone();
+        write("kit/mod.rs", "fn kit() {}\n");
+        write("cases/a/used.rs", "fn used() {}\n");
+        write("cases/a/other.rs", "fn other() {}\n");
+        let block = "crate::cases! {\n    \"x_test.go\",\n    library one => [\"TestA\"],\n}\n";
+        let import = "use crate::cases::a::used::used;\n";
+        write("cases/b.rs", &format!("{import}\n{block}\nfn one() {{}}\n"));
+        let before = hash();
+        write("cases/a/other.rs", "fn other() { () }\n");
+        assert!(hash() == before);
+        write("cases/a/used.rs", "fn used() { () }\n");
+        assert!(hash() != before);
+    }
 }
