@@ -66,16 +66,22 @@ impl Sources {
             if text.starts_with(BLOCK) || text.contains(&format!("\n{BLOCK}")) {
                 files.push((path, text));
             } else if text.contains("fn ") {
-                // Functions without cases are there for those of their folder.
-                helpers.push((path.parent().unwrap_or(&folder).to_owned(), significant(&text)));
+                // Functions without cases are there for those of their folder, and for who names
+                // their module from the root.
+                let module = module_of(path.strip_prefix(&folder).expect("below the folder"));
+                let name = format!("crate::cases::{module}::");
+                let parent = path.parent().unwrap_or(&folder).to_owned();
+                helpers.push((parent, name, significant(&text)));
             }
         }
         let mut cases = Vec::new();
         for (path, text) in files {
             let mut shared = Sha256::new();
             shared.update(kit);
-            for (_, text) in helpers.iter().filter(|(parent, _)| path.starts_with(parent)) {
-                shared.update(text);
+            for (parent, name, helper) in &helpers {
+                if path.starts_with(parent) || text.contains(name) {
+                    shared.update(helper);
+                }
             }
             let shared = shared.finalize();
             let module = module_of(path.strip_prefix(&folder).expect("below the folder"));
@@ -409,5 +415,27 @@ async fn three(cx: Cx) {}
         assert_eq!(changed("fn two() {}", "fn two() { () }"), [false, true, false, false]);
         assert_eq!(changed("    1\n", "    2\n"), [true; 4]);
         assert_eq!(changed("    1\n", "    // why\n\n    1\n"), [false; 4]);
+    }
+
+    #[test]
+    fn the_hash_is_of_helpers_in_other_folders() {
+        let root = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            let path = root.path().join("conformance").join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            fs::write(path, text).expect("written");
+        };
+        let hash = || Sources::read(root.path()).expect("they are read").cases[0].hash.clone();
+        write("kit/mod.rs", "fn kit() {}\n");
+        write("cases/a/used.rs", "fn used() {}\n");
+        write("cases/a/other.rs", "fn other() {}\n");
+        let block = "crate::cases! {\n    \"x_test.go\",\n    library one => [\"TestA\"],\n}\n";
+        let import = "use crate::cases::a::used::used;\n";
+        write("cases/b.rs", &format!("{import}\n{block}\nfn one() {{}}\n"));
+        let before = hash();
+        write("cases/a/other.rs", "fn other() { () }\n");
+        assert!(hash() == before);
+        write("cases/a/used.rs", "fn used() { () }\n");
+        assert!(hash() != before);
     }
 }

@@ -14,6 +14,7 @@ mod filestore_consumer;
 mod filestore_crypt;
 mod filestore_damage;
 mod filestore_limits;
+mod filestore_removal;
 mod filestore_snapshot;
 mod gsl;
 mod headers;
@@ -62,6 +63,7 @@ crate::collect! {
     filestore_crypt,
     filestore_damage,
     filestore_limits,
+    filestore_removal,
     filestore_snapshot,
     gsl,
     headers,

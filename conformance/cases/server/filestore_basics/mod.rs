@@ -2,7 +2,8 @@
 //! upstream's `filestore_test.go`.
 
 mod basics;
-mod files;
+/// Shared with the other folders of file stores.
+pub(super) mod files;
 mod limits;
 
 crate::collect! {

@@ -4,6 +4,7 @@ use super::super::build::DELETED_MAX;
 use super::super::record::{EMPTY_LEN, RECORD_LEN_MAX, SEQ_MAX, message_len};
 use super::FileStore;
 use super::message_block::{MessageBlock, Stamp};
+use super::remove::Gone;
 use crate::base::Env;
 use crate::base::fs::File;
 use crate::model::StoreCompression;
@@ -214,6 +215,26 @@ impl FileStore {
             block.flush(&mut self.disk)?;
         }
         Ok(())
+    }
+
+    /// Forgets what waits to be written and never will be: nobody was told that it is stored.
+    pub(super) fn give_up_unwritten(&mut self) {
+        let Some(at) = self.blocks.len().checked_sub(1) else { return };
+        while let Some(block) = self.blocks.get_mut(at).filter(|block| block.pending() > 0) {
+            let flushed = block.flushed;
+            let Some(seq) = block.prev_held(u64::MAX).filter(|seq| *seq > flushed.0) else {
+                block.give_up_unwritten();
+                (self.totals.last_seq, self.totals.last_ns) = flushed;
+                break;
+            };
+            let read = Gone::read(block, &mut self.disk, seq, &mut self.subject);
+            let Ok(gone) = read else { break };
+            if block.remove(&mut self.disk, seq, gone.len).is_err() {
+                break;
+            }
+            self.forget(gone);
+        }
+        self.settle_first();
     }
 
     /// Writes what waits, and says what has to reach the disk for all of it to be durable.

@@ -62,6 +62,11 @@ impl Body {
         Ok(waits)
     }
 
+    /// Gives up what waits to be written.
+    pub fn give_up_unwritten(&mut self) {
+        self.tail.truncate((self.written - self.tail_at) as usize);
+    }
+
     /// Gives up the memory for what is added.
     pub fn close(&mut self) {
         if self.len() == self.written {

@@ -27,6 +27,8 @@ pub(super) struct MessageBlock {
     pub bytes: u64,
     pub first: Stamp,
     pub last: Stamp,
+    /// The last one that is written.
+    pub flushed: Stamp,
     pub deleted: SeqSet,
     pub ttls: u64,
     pub schedules: u64,
@@ -73,6 +75,7 @@ impl MessageBlock {
             bytes: state.bytes,
             first: (state.first_seq, state.first_ns),
             last: (state.last_seq, state.last_ns),
+            flushed: (state.last_seq, state.last_ns),
             deleted,
             ttls: state.ttls,
             schedules: state.schedules,
@@ -209,7 +212,14 @@ impl MessageBlock {
     /// Writes what waits.
     pub fn flush(&mut self, disk: &mut Disk) -> io::Result<()> {
         self.unsynced |= self.body.flush(disk)?;
+        self.flushed = self.last;
         Ok(())
+    }
+
+    /// Gives up the records that wait to be written; their messages are gone already.
+    pub fn give_up_unwritten(&mut self) {
+        self.body.give_up_unwritten();
+        self.end_at(self.flushed);
     }
 
     /// Nothing is added any more; all must be written. Gives up the memory for that.
@@ -413,7 +423,7 @@ impl MessageBlock {
             let beyond: Vec<u64> = self.deleted.iter_from(last.0.saturating_add(1)).collect();
             beyond.into_iter().for_each(|seq| _ = self.deleted.remove(seq));
         }
-        self.last = last;
+        (self.last, self.flushed) = (last, last);
     }
 
     fn replace(

@@ -20,7 +20,10 @@
 //! [`FileStore::maintain`] now and then.
 //!
 //! What survives. A message, a removal or a purge is durable when a sync that began after it has
-//! ended. Until then a crash may lose it; what was durable before stays whatever is lost:
+//! ended. Until then a crash may lose it; what was durable before stays whatever is lost. What could
+//! not be written is forgotten at once: nobody shall see a message that is gone with the process.
+//!
+//! So it is kept:
 //!
 //! - Records are only ever added to the last block's file. Everything else replaces a file by a new
 //!   one that is durable before the name is.
@@ -138,9 +141,13 @@ impl FileStore {
         written
     }
 
-    /// Says that what was stored could not be made durable: nothing more is stored.
+    /// Says that what was stored could not be made durable: nothing more is stored, and what is
+    /// not written is forgotten.
     pub fn fail(&mut self, error: &io::Error) {
-        self.failed.get_or_insert_with(|| (error.kind(), error.to_string()));
+        if self.failed.is_none() {
+            self.failed = Some((error.kind(), error.to_string()));
+            self.give_up_unwritten();
+        }
     }
 
     /// The place in `blocks` of the first block that knows `seq` or a later one.

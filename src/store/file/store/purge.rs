@@ -5,7 +5,7 @@ use super::super::record::SEQ_MAX;
 use super::FileStore;
 use super::disk::gone;
 use super::message_block::MessageBlock;
-use super::remove::{Gone, Why};
+use super::remove::Gone;
 use crate::ds::expiries::Expiries;
 use crate::ds::seq_set::SeqSet;
 use crate::model::StoreCompression;
@@ -134,11 +134,7 @@ impl FileStore {
         if large && block.messages > 0 {
             return self.rewrite_block(at);
         }
-        for stamp in gone {
-            self.add_tombstone(stamp)?;
-        }
-        let is_spent = self.blocks.get(at).is_some_and(|block| block.messages == 0);
-        if is_spent { self.remove_spent(at) } else { Ok(()) }
+        self.bury(block.index, gone)
     }
 
     /// Writes a block's file anew with what is left in it.
@@ -187,18 +183,30 @@ impl FileStore {
         let last = if seq == 0 { state.last_seq } else { (seq - 1).min(state.last_seq) };
         let (mut removed, mut next) = (0, state.first_seq);
         let mut only = None;
+        // What is gone from one block; there is nothing to be said of it when the block goes.
+        let (mut gone, mut index) = (Vec::new(), 0);
         while removed < most
             && let Some(found) = self.find_next(filter, next)?.filter(|found| *found <= last)
         {
             next = found + 1;
-            if self.take_out(found, Why::Asked)? {
-                removed += 1;
-                only = (removed == 1).then_some(found);
+            if self.blocks.get(self.block_of(found)).is_some_and(|block| block.index != index) {
+                self.bury(index, std::mem::take(&mut gone))?;
             }
+            let at = self.block_of(found);
+            let Some(block) = self.blocks.get_mut(at) else { break };
+            let message = Gone::read(block, &mut self.disk, found, &mut self.subject)?;
+            block.remove(&mut self.disk, found, message.len)?;
+            index = block.index;
+            gone.push((found, message.time_ns));
+            self.forget(message);
+            removed += 1;
+            only = (removed == 1).then_some(found);
         }
         if let Some(only) = only {
             self.effects.push_removed(only, &self.subject);
         }
+        self.bury(index, gone)?;
+        self.settle_first();
         self.flush_last()?;
         Ok(removed)
     }

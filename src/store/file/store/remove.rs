@@ -36,7 +36,7 @@ pub(super) struct Gone {
 impl Gone {
     /// Reads what has to be known of a message that goes, and its subject. Also what is damaged
     /// can go; nobody knows then what it was.
-    fn read(
+    pub fn read(
         block: &mut MessageBlock,
         disk: &mut Disk,
         seq: u64,
@@ -60,15 +60,6 @@ impl Gone {
 impl FileStore {
     /// Removes a message and names it; whether there was one.
     pub(super) fn remove_one(&mut self, seq: u64, why: Why) -> Result<bool, StoreError> {
-        let removed = self.take_out(seq, why)?;
-        if removed {
-            self.effects.push_removed(seq, &self.subject);
-        }
-        Ok(removed)
-    }
-
-    /// Removes a message, which counts in the totals only; its subject stays in `self.subject`.
-    pub(super) fn take_out(&mut self, seq: u64, why: Why) -> Result<bool, StoreError> {
         let at = self.block_of(seq);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
         if !block.holds(seq) {
@@ -88,6 +79,7 @@ impl FileStore {
         if seq == self.totals.first_seq {
             self.settle_first();
         }
+        self.effects.push_removed(seq, &self.subject);
         Ok(true)
     }
 
@@ -156,10 +148,21 @@ impl FileStore {
         Ok(gone)
     }
 
+    /// Messages of a block are gone: it goes too, or tombstones say so.
+    pub(super) fn bury(&mut self, index: u32, gone: Vec<Stamp>) -> Result<(), StoreError> {
+        let spent = self.blocks.iter().position(|b| b.index == index && b.messages == 0);
+        if let Some(at) = spent
+            && self.remove_spent(at)?
+        {
+            return Ok(());
+        }
+        gone.into_iter().try_for_each(|stamp| self.add_tombstone(stamp))
+    }
+
     /// Removes a block without messages, unless it is needed: for the last sequence, or for its
-    /// tombstones.
-    pub(super) fn remove_spent(&mut self, at: usize) -> Result<(), StoreError> {
-        let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
+    /// tombstones. Whether it is gone.
+    pub(super) fn remove_spent(&mut self, at: usize) -> Result<bool, StoreError> {
+        let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
         // Bytes of messages that were damaged when they went.
         let lost = std::mem::take(&mut block.bytes);
         self.totals.bytes = self.totals.bytes.saturating_sub(lost);
@@ -167,7 +170,7 @@ impl FileStore {
         let (len, last_seq) = (block.len(), block.last.0);
         let is_last = at + 1 == self.blocks.len();
         if (is_last && len < SPENT_LEN) || !self.needed_tombstones(at)?.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         if is_last {
             self.new_block()?;
@@ -180,7 +183,8 @@ impl FileStore {
             self.add_tombstone((self.totals.last_seq, self.totals.last_ns))?;
             self.sync_now()?;
         }
-        self.drop_block(at)
+        self.drop_block(at)?;
+        Ok(true)
     }
 
     /// Removes a block, whatever is in it.

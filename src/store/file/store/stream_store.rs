@@ -19,8 +19,17 @@ impl FileStore {
         self.reads += 1;
         block.used = self.reads;
         let loads = !block.is_loaded();
-        let Some(record) = block.message(&mut self.disk, seq)? else { return Ok(false) };
-        out.set_parts(seq, record.time_ns, record.subject, record.headers, record.payload);
+        match block.message(&mut self.disk, seq) {
+            Ok(Some(r)) => out.set_parts(seq, r.time_ns, r.subject, r.headers, r.payload),
+            Ok(None) => return Ok(false),
+            Err(e) => {
+                // What is in memory may be what is wrong: who asks again gets it from the disk.
+                block.release();
+                let index = block.index;
+                self.disk.forget(index);
+                return Err(e);
+            }
+        }
         if loads {
             self.trim(at);
         }

@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::base::Env;
+use crate::base::fs::{CrashFs, Fault};
 use crate::config::Secret;
 use crate::config::jetstream::StoreCipher;
 use crate::model::{FileStreamInfo, StorageType, StreamConfig};
 use crate::store::file::crypt::KeyRing;
 use crate::store::model_tests::{Harness, follows_a_list, scenario};
-use crate::store::stream::{NewMessage, StreamStore};
+use crate::store::stream::{Effects, Filter, NewMessage, StoredMessage, StreamStore};
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +24,10 @@ struct Files {
 
 impl Files {
     fn new(config: &StreamConfig, cipher: Option<StoreCipher>) -> Self {
-        let env = Env::simulated(1);
+        Self::on(Env::simulated(1), config, cipher)
+    }
+
+    fn on(env: Env, config: &StreamConfig, cipher: Option<StoreCipher>) -> Self {
         let key: Secret = "key".into();
         let ring = |cipher| KeyRing::new("A", &key, &Secret::default(), cipher).map(Arc::new);
         let options = Options { keys: cipher.and_then(ring), block_len_max: Some(400) };
@@ -135,4 +139,64 @@ fn what_was_removed_before_a_truncation_does_not_come_back_with_it() {
     files.reopen_without_index();
     files.put(20);
     files.reopen_without_index();
+}
+
+#[test]
+fn blocks_of_a_purged_subject_leave_no_tombstones() {
+    let mut files = files();
+    files.put(46);
+    let new = NewMessage { subject: b"b", ..NewMessage::default() };
+    files.store.store(new, NOW_NS).unwrap();
+    assert!(files.store.blocks.len() > 4);
+    assert_eq!(files.store.purge_ex(Filter::Literal(b"a"), 0, 0).unwrap(), 46);
+    assert_eq!((files.store.fast_state().first_seq, files.store.blocks.len()), (47, 1));
+    files.reopen_without_index();
+}
+
+#[test]
+fn what_could_not_be_written_is_not_there() {
+    let disk = CrashFs::default();
+    let config = StreamConfig { name: "S".into(), ..StreamConfig::default() };
+    let mut files = Files::on(Env::simulated_on(1, Arc::new(disk.clone())), &config, None);
+    let (mut effects, mut out) = (Effects::default(), StoredMessage::default());
+    files.put(3);
+    files.store.flush().unwrap();
+    files.store.take_effects(&mut effects);
+    let before = files.store.state();
+    files.put(2);
+    files.store.skip(0, NOW_NS + 1, true).unwrap();
+    disk.fail_at(1, Fault::NoSpace);
+    assert!(matches!(files.store.flush(), Err(StoreError::Io(_))));
+    assert_eq!(files.store.state(), before);
+    files.store.take_effects(&mut effects);
+    assert_eq!((effects.messages, effects.bytes), (0, 0));
+    assert!(matches!(files.store.load(4, &mut out), Err(StoreError::Eof)));
+    files.store.load(3, &mut out).unwrap();
+    assert_eq!(files.store.subjects_totals(Filter::All).into_values().sum::<u64>(), 3);
+    // Nothing else is stored, as if nothing had been.
+    let new = NewMessage { subject: b"a", ..NewMessage::default() };
+    assert!(matches!(files.store.store(new, NOW_NS), Err(StoreError::Io(_))));
+    assert_eq!(files.store.state(), before);
+}
+
+#[test]
+fn a_record_that_was_read_wrongly_is_read_again() {
+    let mut files = files();
+    files.put(30);
+    files.store.flush().unwrap();
+    let path = files.store.disk.block_path(1);
+    let right = files.env.fs().read(&path).unwrap();
+    let mut out = StoredMessage::default();
+    // In the sequence of the first record, and in its payload.
+    for at in [4, 24] {
+        files.reopen_without_index();
+        let fs = files.env.fs();
+        let mut wrong = right.clone();
+        wrong[at] ^= 1 << 4;
+        fs.write(&path, &wrong, 0).unwrap();
+        assert!(matches!(files.store.load(1, &mut out), Err(StoreError::BadMessage(1))));
+        fs.write(&path, &right, 0).unwrap();
+        files.store.load(1, &mut out).unwrap();
+        assert_eq!(out.payload(), b"12345");
+    }
 }
