@@ -12,15 +12,10 @@ use std::collections::BTreeMap;
 impl FileStore {
     fn read(&mut self, seq: u64, out: &mut StoredMessage) -> Result<bool, StoreError> {
         let at = self.block_of(seq);
+        self.touch(at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
-        self.reads += 1;
-        block.used = self.reads;
-        let loads = !block.is_loaded();
         let Some(record) = block.message(&mut self.disk, seq)? else { return Ok(false) };
         out.set_parts(seq, record.time_ns, record.subject, record.headers, record.payload);
-        if loads {
-            self.trim(at);
-        }
         Ok(true)
     }
 
@@ -216,6 +211,11 @@ impl StreamStore for FileStore {
 
     fn filtered_state(&mut self, seq: u64, filter: Filter<'_>) -> Result<SimpleState, StoreError> {
         self.check_open()?;
+        let StreamState { first_seq, last_seq, .. } = self.short_state();
+        if seq.max(first_seq) > last_seq {
+            // As upstream, whose store in memory says nothing here: where the stream is.
+            return Ok(SimpleState { messages: 0, first_seq, last_seq });
+        }
         self.count(seq, filter, false)
     }
 
