@@ -5,6 +5,7 @@ use super::time::Time;
 use crate::base::duration::GoDuration;
 use crate::base::json::is_zero;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// How a stream keeps what messages. Limits of -1, and 0 where that makes no sense, are none.
@@ -147,6 +148,44 @@ pub struct StreamSource {
     /// A consumer to read it by.
     #[serde(skip_serializing_if = "is_zero")]
     pub consumer: Option<StreamConsumerSource>,
+}
+
+impl StreamSource {
+    /// What tells the sources of a stream apart: the stream that is read, which of its subjects,
+    /// and what they become. `>` is all, and unchanged.
+    pub fn index_name(&self) -> String {
+        let mut name = self.stream_name();
+        if let Some(consumer) = &self.consumer {
+            name = format!("{name}:C={}", short_hash(&consumer.name));
+        }
+        let or_all = |subject: &String| match subject.is_empty() {
+            true => ">".to_owned(),
+            false => subject.clone(),
+        };
+        if self.subject_transforms.is_empty() {
+            return format!("{name} {} >", or_all(&self.filter_subject));
+        }
+        let all = |of: fn(&SubjectTransformConfig) -> &String| {
+            let subjects: Vec<_> = self.subject_transforms.iter().map(of).map(or_all).collect();
+            subjects.join("\x0c")
+        };
+        format!("{name} {} {}", all(|transform| &transform.src), all(|transform| &transform.dest))
+    }
+
+    /// The stream that is read: its name is not alone in the world when it is elsewhere.
+    pub fn stream_name(&self) -> String {
+        match &self.external {
+            Some(external) => format!("{}:{}", self.name, short_hash(&external.api)),
+            None => self.name.clone(),
+        }
+    }
+}
+
+/// Eight letters and digits instead of a long name.
+fn short_hash(name: &str) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let hash = Sha256::digest(name);
+    hash.iter().take(8).map(|byte| char::from(DIGITS[usize::from(byte % 62)])).collect()
 }
 
 /// A durable consumer that a source is read by.

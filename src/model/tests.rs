@@ -111,3 +111,26 @@ fn a_file_has_two_names_of_a_consumer() {
     assert_eq!((info.name.as_str(), info.config.name.as_str()), ("a", "b"));
     assert_eq!(info.encode(), text);
 }
+
+#[test]
+fn sources_have_names_of_their_own() {
+    let source = StreamSource { name: "S".into(), ..StreamSource::default() };
+    let external = ExternalStream { api: "$JS.hub.API".into(), ..ExternalStream::default() };
+    let consumer = StreamConsumerSource { name: "C".into(), ..StreamConsumerSource::default() };
+    let transform =
+        |src: &str, dest: &str| SubjectTransformConfig { src: src.into(), dest: dest.into() };
+    let subject_transforms = vec![transform("a.>", "b.>"), transform("", "c")];
+    for (source, name) in [
+        (source.clone(), "S > >"),
+        (StreamSource { filter_subject: "a.>".into(), ..source.clone() }, "S a.> >"),
+        (StreamSource { subject_transforms, ..source.clone() }, "S a.>\x0c> b.>\x0cc"),
+        (StreamSource { external: Some(external.clone()), ..source.clone() }, "S:bTMUkJQk > >"),
+        (StreamSource { consumer: Some(consumer.clone()), ..source.clone() }, "S:C=jZ6RvVRH > >"),
+        (
+            StreamSource { external: Some(external), consumer: Some(consumer), ..source },
+            "S:bTMUkJQk:C=jZ6RvVRH > >",
+        ),
+    ] {
+        assert_eq!(source.index_name(), name);
+    }
+}

@@ -78,3 +78,49 @@ pub fn source(block: &[u8]) -> Option<(Vec<u8>, SourceState)> {
     let seq = text::parse_u64(seq)?;
     Some(([*stream, *filter, *transform].join(&b' '), SourceState { seq, ident }))
 }
+
+/// As [`source`], of a message that a server before 2.10 stored: the source's stream, and how far
+/// that is read. `stream seq`, or where acknowledgements went to.
+pub fn source_stream(block: &[u8]) -> Option<(&[u8], u64)> {
+    let text = headers::value(block, b"Nats-Stream-Source")?;
+    let is_ack = text.starts_with(b"$JS.ACK.");
+    let separator = if is_ack { b'.' } else { b' ' };
+    let fields: Vec<&[u8]> = text.split(|byte| *byte == separator).collect();
+    let (stream, seq) = match (is_ack, &fields[..]) {
+        (false, [stream, seq]) => (stream, seq),
+        (true, [_, _, stream, _, _, seq, _, _, _]) => (stream, seq),
+        // With domain and account.
+        (true, [_, _, _, _, stream, _, _, seq, _, _, _, ..]) => (stream, seq),
+        _ => return None,
+    };
+    Some((stream, text::parse_u64(seq)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_named_by_older_servers_too() {
+        let block = |value: &str| format!("NATS/1.0\r\nNats-Stream-Source: {value}\r\n\r\n");
+        for (value, stream, name) in [
+            ("S 7 a.> b.> a.c", None, Some("S a.> b.>")),
+            ("S 7 > > a ident", None, Some("S > >")),
+            ("S 7", Some("S"), None),
+            ("$JS.ACK.S.C.1.7.9.1700000000000000000.0", Some("S"), None),
+            ("$JS.ACK.domain.hash.S.C.1.7.9.1700000000000000000.0.token", Some("S"), None),
+            ("S", None, None),
+            ("S x", None, None),
+            ("S 7 a.>", None, None),
+            ("$JS.ACK.S.C.1.7", None, None),
+        ] {
+            let block = block(value);
+            let found = source_stream(block.as_bytes());
+            assert_eq!(found, stream.map(|stream| (stream.as_bytes(), 7)), "{value}");
+            let found = source(block.as_bytes());
+            let found = found.map(|(name, state)| (name, state.seq));
+            assert_eq!(found, name.map(|name| (name.as_bytes().to_vec(), 7)), "{value}");
+        }
+        assert_eq!(source_stream(b""), None);
+    }
+}

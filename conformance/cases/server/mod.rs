@@ -16,12 +16,15 @@ mod filestore_damage;
 mod filestore_limits;
 mod filestore_removal;
 mod filestore_snapshot;
+mod filestore_subjects;
 mod gsl;
 mod headers;
 mod ipqueue;
 mod log;
 mod monitor;
 mod monitor_shapes;
+mod norace_1_stores;
+mod norace_2_stores;
 mod opts;
 mod opts_blocks;
 mod opts_served;
@@ -65,12 +68,15 @@ crate::collect! {
     filestore_limits,
     filestore_removal,
     filestore_snapshot,
+    filestore_subjects,
     gsl,
     headers,
     ipqueue,
     log,
     monitor,
     monitor_shapes,
+    norace_1_stores,
+    norace_2_stores,
     opts,
     opts_blocks,
     opts_served,

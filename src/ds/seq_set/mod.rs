@@ -128,6 +128,36 @@ impl SeqSet {
             .skip_while(move |seq| *seq < start)
     }
 
+    /// The first sequence from `seq` on that is not in the set; `None` if there is none.
+    pub fn absent_from(&self, mut seq: u64) -> Option<u64> {
+        while seq >= self.shift {
+            let (place, word, bit) = self.locate(seq);
+            let Some(bits) = self.nodes.get(&place) else { break };
+            let at = bit.trailing_zeros();
+            let run = (bits[word] >> at).trailing_ones();
+            seq = seq.checked_add(run.into())?;
+            if at + run < 64 {
+                break;
+            }
+        }
+        Some(seq)
+    }
+
+    /// The last sequence up to `seq` that is not in the set; `None` if there is none.
+    pub fn absent_to(&self, mut seq: u64) -> Option<u64> {
+        while seq >= self.shift {
+            let (place, word, bit) = self.locate(seq);
+            let Some(bits) = self.nodes.get(&place) else { break };
+            let at = bit.trailing_zeros();
+            let run = (bits[word] << (63 - at)).leading_ones();
+            seq = seq.checked_sub(run.into())?;
+            if run <= at {
+                break;
+            }
+        }
+        Some(seq)
+    }
+
     /// Takes in everything that is in `other`.
     pub fn union_with(&mut self, other: &SeqSet) {
         if self.shift != other.shift {

@@ -159,3 +159,27 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn gaps_are_found(
+        runs in prop::collection::vec((0..10_000_u64, 1..5000_u64), 0..6),
+        shift in prop_oneof![Just(0), 1..3000_u64], asked in prop::collection::vec(0..16_000_u64, 20),
+    ) {
+        let mut set = SeqSet::starting_at(shift);
+        runs.iter().for_each(|(first, count)| set.extend(*first..first + count));
+        for seq in asked {
+            let mut from = seq..;
+            prop_assert_eq!(set.absent_from(seq), from.find(|seq| !set.contains(*seq)));
+            let mut to = (0..=seq).rev();
+            prop_assert_eq!(set.absent_to(seq), to.find(|seq| !set.contains(*seq)));
+        }
+    }
+}
+
+#[test]
+fn there_may_be_no_gap() {
+    let set: SeqSet = (u64::MAX - 3000..=u64::MAX).chain(0..3000).collect();
+    assert_eq!((set.absent_from(u64::MAX - 2000), set.absent_to(2000)), (None, None));
+    assert_eq!((set.absent_from(0), set.absent_to(u64::MAX)), (Some(3000), Some(u64::MAX - 3001)));
+}

@@ -313,6 +313,13 @@ fn a_hash_does_not_make_an_index() {
     huge.extend_from_slice(&[0xff; 9]);
     huge.resize(40, 1);
     assert_eq!(decode(&huge), Err(IndexError::Corrupt));
+    // A subject that nobody publishes to.
+    let mut bad = content.to_vec();
+    let at = bad.windows(4).position(|bytes| bytes == b"\x03s.0").unwrap();
+    for wrong in [&b"s.\0"[..], b"s.\xff", b"s. ", b"s..", "\u{fffd}".as_bytes()] {
+        bad[at + 1..at + 4].copy_from_slice(wrong);
+        assert_eq!(decode(&bad), Err(IndexError::Corrupt), "{wrong:?}");
+    }
     let totals = Totals { messages: 5, ..Totals::default() };
     let blocks = vec![BlockState { index: 1, first_seq: 1, ..BlockState::default() }];
     let mut wrong = Vec::new();

@@ -2,7 +2,6 @@
 
 use super::stream::{Stream, each, subjects};
 use nats_server::model::StreamConfig;
-use nats_server::store::file::hash::KeyedHash;
 use nats_server::store::file::recover::Cause;
 use nats_server::store::stream::{Filter, StoreError, StreamStore};
 use std::fs;
@@ -197,28 +196,12 @@ fn written_after_a_purge() {
     assert_eq!(stream.put("foo.1", b""), 11);
 }
 
-/// The index after a change, with a hash that fits.
-fn forge(
-    stream: &mut Stream,
-    change: impl Fn(&mut [u8]),
-) -> Vec<nats_server::store::file::repair::Fix> {
-    stream.stop();
-    let path = stream.file("msgs/index.db");
-    let mut index = fs::read(&path).unwrap();
-    index.truncate(index.len() - 8);
-    change(&mut index);
-    let sum = KeyedHash::named("zzz").sum(&[&index]);
-    index.extend_from_slice(&sum);
-    fs::write(&path, index).unwrap();
-    stream.start()
-}
-
 fn a_wrong_count() {
     let mut stream = Stream::new(&subjects(&["foo.*"]), 100_000);
     stream.put_numbered("foo.", 1..=10, b"abc");
     let state = stream.state();
     // Behind magic and version.
-    let fixes = forge(&mut stream, |index| {
+    let fixes = stream.forge_index(|index| {
         assert_eq!(index[2], 10);
         index[2] = 0;
     });

@@ -6,7 +6,7 @@ mod expiry;
 mod index;
 mod queries;
 mod recovery;
-mod stream;
+pub(super) mod stream;
 
 crate::collect! {
     compaction,

@@ -288,15 +288,6 @@ fn next_behind_a_block_that_is_gone() {
     assert_eq!(stream.next("foo.AA.bar", 4), Some(9));
 }
 
-/// The messages that can be read when the bytes of all blocks are taken away.
-fn in_memory(stream: &mut Stream, last: u64) -> usize {
-    stream.store.sync().unwrap();
-    let blocks: Vec<usize> = (1..=1000).filter(|n| stream.block(*n).exists()).collect();
-    assert!(blocks.len() > 1);
-    stream.blank(blocks);
-    (1..=last).filter(|seq| stream.load(*seq).is_ok()).count()
-}
-
 fn memory_is_given_up() {
     let mut stream = Stream::new(&subjects(&["foo.*"]), 1024);
     for _ in 0..1000 {
@@ -306,7 +297,7 @@ fn memory_is_given_up() {
     assert_eq!(stream.store.purge_ex(filter("foo.bar"), 0, 0).unwrap(), 1000);
     assert_eq!(stream.span(), (1000, 1, 2000));
     // Sixteen blocks are held at most.
-    assert!(in_memory(&mut stream, 2000) <= 17 * 7);
+    assert!(stream.in_memory(2000) <= 17 * 7);
 
     // Two blocks with an A at their ends, with Z between them.
     let mut stream = Stream::new(&subjects(&["*"]), 100);
@@ -317,7 +308,7 @@ fn memory_is_given_up() {
     assert_eq!(stream.filtered("Z"), (6, 2, 7));
     stream.maintain();
     // Those of the last block stay.
-    assert!(in_memory(&mut stream, 8) <= 1);
+    assert!(stream.in_memory(8) <= 1);
 }
 
 fn memory_of_a_walk_is_given_up() {
@@ -330,7 +321,7 @@ fn memory_of_a_walk_is_given_up() {
         }
         stream.maintain();
         // Those of the last block stay.
-        assert!(in_memory(&mut stream, 10) <= 2);
+        assert!(stream.in_memory(10) <= 2);
     };
     walk(&mut (1..=10));
     walk(&mut (1..=10).rev());

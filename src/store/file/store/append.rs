@@ -15,7 +15,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes that wait at most before they are written without being asked for.
+/// Bytes that wait at most, but for the last message, before they are written without being asked
+/// for.
 const PENDING_MAX: u64 = 512 * 1024;
 
 /// What has to reach the disk so that all that was stored is durable. It can be waited for without
@@ -68,10 +69,15 @@ impl FileStore {
         if len > RECORD_LEN_MAX || new.subject.len() > usize::from(u16::MAX) {
             return Err(StoreError::TooLarge);
         }
+        // Before anything is known of the message: who is told that it is not stored shall not
+        // find it.
+        if self.blocks.back().is_some_and(|block| block.pending() >= PENDING_MAX) {
+            self.flush_last()?;
+        }
         let block = self.room(len as u64)?;
         let len = block.append_message(new, seq, time_ns)?;
         block.ttls += u64::from(new.ttl_s > 0);
-        let (index, pending) = (block.index, block.pending());
+        let index = block.index;
         self.subjects.add(new.subject, index, seq);
         let totals = &mut self.totals;
         if totals.messages == 0 {
@@ -83,9 +89,6 @@ impl FileStore {
         self.dirty = true;
         self.effects.messages += 1;
         self.effects.bytes += len as i64;
-        if pending >= PENDING_MAX {
-            self.flush_last()?;
-        }
         self.enforce_subject(new.subject)?;
         self.enforce_totals()?;
         self.note(new, seq, time_ns);

@@ -210,6 +210,7 @@ impl FileStore {
     pub(super) fn read_subject(&mut self, seq: u64) -> Result<bool, StoreError> {
         self.subject.clear();
         let at = self.block_of(seq);
+        self.touch(at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
         let Some(record) = block.peek(&mut self.disk, seq)? else { return Ok(false) };
         self.subject.extend_from_slice(record.subject);
@@ -219,9 +220,8 @@ impl FileStore {
     /// Whether a message is meant.
     fn means(&mut self, filter: Filter<'_>, seq: u64) -> Result<bool, StoreError> {
         let at = self.block_of(seq);
+        self.touch(at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
-        self.reads += 1;
-        block.used = self.reads;
         match block.peek(&mut self.disk, seq) {
             Ok(record) => Ok(record.is_some_and(|record| filter.matches(record.subject))),
             // Who reads it is told; who looks for others passes it.
@@ -325,10 +325,8 @@ impl FileStore {
 
     /// Makes the postings of a block, or adds what is missing.
     pub(super) fn load_postings(&mut self, at: usize) -> Result<(), StoreError> {
+        self.touch(at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
-        self.reads += 1;
-        block.used = self.reads;
-        let loads = block.postings.is_none();
         let mut postings = block.postings.take().unwrap_or_default();
         let mut next = block.next_held(postings.end());
         while let Some(seq) = next {
@@ -345,9 +343,6 @@ impl FileStore {
         }
         postings.settle(block.last.0);
         block.postings = Some(postings);
-        if loads {
-            self.trim(at);
-        }
         Ok(())
     }
 }

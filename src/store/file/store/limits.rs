@@ -54,6 +54,7 @@ impl FileStore {
     /// Bytes of a message's record.
     fn len_of(&mut self, seq: u64) -> Result<u64, StoreError> {
         let at = self.block_of(seq);
+        self.touch(at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(0) };
         Ok(block.peek(&mut self.disk, seq)?.map_or(0, |record| record.len as u64))
     }
@@ -152,6 +153,7 @@ impl FileStore {
     /// When a message was stored, and its own time to live in seconds; nothing if it is unreadable.
     pub(super) fn age_of(&mut self, seq: u64) -> Result<Option<(i64, i64)>, StoreError> {
         let at = self.block_of(seq);
+        self.touch(at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(None) };
         match block.peek(&mut self.disk, seq) {
             Ok(record) => Ok(record.map(|r| (r.time_ns, message::ttl_s(r.headers)))),
@@ -207,6 +209,7 @@ impl FileStore {
     /// Leaves the removal of a message to the owner, who may have been asked before.
     fn propose(&mut self, seq: u64, now_ns: i64) -> Result<(), StoreError> {
         let at = self.block_of(seq);
+        self.touch(at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
         let Some(record) = block.peek(&mut self.disk, seq)? else { return Ok(()) };
         let subject = record.subject;

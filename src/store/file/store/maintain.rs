@@ -58,9 +58,20 @@ impl FileStore {
         Ok(())
     }
 
+    /// A block is about to be read from: it stays loaded until enough others were.
+    pub(super) fn touch(&mut self, at: usize) {
+        if self.blocks.get(at).is_some_and(|block| !block.is_loaded()) {
+            self.trim(at);
+        }
+        self.reads += 1;
+        if let Some(block) = self.blocks.get_mut(at) {
+            block.used = self.reads;
+        }
+    }
+
     /// Releases the block that was not read for the longest time, if too many are loaded. The one
     /// at hand and the last one stay.
-    pub(super) fn trim(&mut self, at: usize) {
+    fn trim(&mut self, at: usize) {
         let last = self.blocks.len().saturating_sub(1);
         let loaded = self.blocks.iter().enumerate().filter(|(_, block)| block.is_loaded());
         let others = loaded.filter(|(other, _)| *other != at && *other != last);

@@ -117,29 +117,20 @@ impl MessageBlock {
 
     /// The first of its messages from `seq` on.
     pub fn next_held(&self, seq: u64) -> Option<u64> {
-        let mut seq = seq.max(self.first.0);
+        let seq = seq.max(self.first.0);
         if self.messages == 0 || seq > self.last.0 {
             return None;
         }
-        for gone in self.deleted.iter_from(seq) {
-            if gone != seq {
-                break;
-            }
-            seq = seq.checked_add(1)?;
-        }
-        (seq <= self.last.0).then_some(seq)
+        self.deleted.absent_from(seq).filter(|seq| *seq <= self.last.0)
     }
 
     /// The last of its messages up to `seq`.
     pub fn prev_held(&self, seq: u64) -> Option<u64> {
-        let mut seq = seq.min(self.last.0);
-        while self.messages > 0 && seq >= self.first.0 {
-            if !self.deleted.contains(seq) {
-                return Some(seq);
-            }
-            seq = seq.checked_sub(1)?;
+        let seq = seq.min(self.last.0);
+        if self.messages == 0 || seq < self.first.0 {
+            return None;
         }
-        None
+        self.deleted.absent_to(seq).filter(|seq| *seq >= self.first.0)
     }
 
     /// Bytes of its records, or of its file if that is compressed, with what waits.

@@ -14,11 +14,11 @@ use super::message_block::MessageBlock;
 use super::places::SPAN_MAX;
 use crate::base::Env;
 use crate::ds::expiries::Expiries;
-use crate::model::{FileStreamInfo, StreamConfig};
+use crate::model::{FileStreamInfo, StreamConfig, StreamSource};
 use crate::store::message;
 use crate::store::proposals::Proposals;
 use crate::store::schedules::Schedules;
-use crate::store::sources::Sources;
+use crate::store::sources::{SourceState, Sources};
 use crate::store::stream::{Effects, StoreError};
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -283,12 +283,23 @@ impl FileStore {
     /// Reads how far sources are read from the messages behind `high`.
     fn read_sources(&mut self, high: u64) -> Result<(), StoreError> {
         let mut sources = std::mem::take(&mut self.sources);
+        let configured = self.config.sources.clone();
         let read = self.visit_headers(
             high,
             |_| true,
             |_, _, _, headers| {
                 if let Some((name, state)) = message::source(headers) {
                     sources.0.insert(name, state);
+                } else if let Some((stream, seq)) = message::source_stream(headers) {
+                    // It says no more: it may be any of those that read that stream.
+                    let reads_it = |source: &&StreamSource| {
+                        let names = [source.name.clone(), source.stream_name()];
+                        names.iter().any(|name| name.as_bytes() == stream)
+                    };
+                    for source in configured.iter().filter(reads_it) {
+                        let state = SourceState { seq, ident: Vec::new() };
+                        sources.0.insert(source.index_name().into_bytes(), state);
+                    }
                 }
             },
         );
@@ -306,9 +317,11 @@ impl FileStore {
     ) -> Result<(), StoreError> {
         let begin = self.block_of(high.saturating_add(1));
         for at in begin..self.blocks.len() {
-            let Some(block) = self.blocks.get_mut(at).filter(|block| wants(block)) else {
+            if !self.blocks.get(at).is_some_and(&wants) {
                 continue;
-            };
+            }
+            self.touch(at);
+            let Some(block) = self.blocks.get_mut(at) else { break };
             let mut next = block.next_held(high.saturating_add(1));
             while let Some(seq) = next {
                 match block.peek(&mut self.disk, seq) {
@@ -320,7 +333,6 @@ impl FileStore {
                 }
                 next = block.next_held(seq + 1);
             }
-            self.trim(at);
         }
         Ok(())
     }

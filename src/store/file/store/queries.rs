@@ -67,9 +67,10 @@ impl FileStore {
         let mut messages = 0;
         let mut both = HashSet::new();
         let (mut first_block, mut last_block) = (u32::MAX, 0);
-        let mut either = 0;
+        let (mut either, mut all) = (0, 0);
         let _ = self.subjects.try_for_each(filter, |id, _, state| {
             let first = known(state.first_seq);
+            all += state.messages;
             if first.is_some_and(|first| first >= seq) || state.first_block > here {
                 messages += state.messages;
             } else if (state.last_seq == 0 || state.last_seq >= seq) && state.last_block >= here {
@@ -82,6 +83,10 @@ impl FileStore {
         });
         if both.is_empty() {
             return Ok(messages);
+        }
+        if all == self.totals.messages {
+            // There are no others.
+            return Ok(self.count_all(seq));
         }
         let begin = self.blocks.partition_point(|block| block.index < first_block);
         let end = self.blocks.partition_point(|block| block.index <= last_block);
@@ -193,6 +198,7 @@ impl FileStore {
         let none = self.totals.last_seq + 1;
         let at = self.blocks.partition_point(|block| block.last.1 < time_ns);
         for at in at..self.blocks.len() {
+            self.touch(at);
             let Some(block) = self.blocks.get_mut(at) else { break };
             // Times ascend, so halve the sequences until one is left.
             let (mut from, mut to) = (block.first.0, block.last.0 + 1);

@@ -65,6 +65,8 @@ impl FileStore {
         if !block.holds(seq) {
             return Ok(false);
         }
+        self.touch(at);
+        let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
         let gone = Gone::read(block, &mut self.disk, seq, &mut self.subject)?;
         if why == Why::Asked {
             self.add_tombstone((seq, gone.time_ns))?;

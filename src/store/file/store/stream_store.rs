@@ -15,10 +15,8 @@ const MANY_SUBJECTS: usize = 10_000;
 impl FileStore {
     fn read(&mut self, seq: u64, out: &mut StoredMessage) -> Result<bool, StoreError> {
         let at = self.block_of(seq);
+        self.touch(at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
-        self.reads += 1;
-        block.used = self.reads;
-        let loads = !block.is_loaded();
         match block.message(&mut self.disk, seq) {
             Ok(Some(r)) => out.set_parts(seq, r.time_ns, r.subject, r.headers, r.payload),
             Ok(None) => return Ok(false),
@@ -29,9 +27,6 @@ impl FileStore {
                 self.disk.forget(index);
                 return Err(e);
             }
-        }
-        if loads {
-            self.trim(at);
         }
         Ok(true)
     }
@@ -234,6 +229,11 @@ impl StreamStore for FileStore {
 
     fn filtered_state(&mut self, seq: u64, filter: Filter<'_>) -> Result<SimpleState, StoreError> {
         self.check_open()?;
+        let StreamState { first_seq, last_seq, .. } = self.short_state();
+        if seq.max(first_seq) > last_seq {
+            // As upstream, whose store in memory says nothing here: where the stream is.
+            return Ok(SimpleState { messages: 0, first_seq, last_seq });
+        }
         self.count(seq, filter, false)
     }
 

@@ -5,10 +5,10 @@ use crate::base::Env;
 use crate::base::fs::{CrashFs, Fault};
 use crate::config::Secret;
 use crate::config::jetstream::StoreCipher;
-use crate::model::{FileStreamInfo, StorageType, StreamConfig};
+use crate::model::{ExternalStream, FileStreamInfo, StorageType, StreamConfig, StreamSource};
 use crate::store::file::crypt::KeyRing;
 use crate::store::model_tests::{Harness, follows_a_list, scenario};
-use crate::store::stream::{Effects, Filter, NewMessage, StoredMessage, StreamStore};
+use crate::store::stream::{Effects, Filter, NewMessage, StoreError, StoredMessage, StreamStore};
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -199,4 +199,102 @@ fn a_record_that_was_read_wrongly_is_read_again() {
         files.store.load(1, &mut out).unwrap();
         assert_eq!(out.payload(), b"12345");
     }
+}
+
+#[test]
+fn blocks_of_which_messages_are_removed_do_not_stay_loaded() {
+    let mut files = files();
+    files.put(500);
+    let firsts: Vec<u64> = files.store.blocks.iter().map(|block| block.first.0).collect();
+    assert!(firsts.len() > 40);
+    let loaded = |files: &Files| files.store.blocks.iter().filter(|b| b.is_loaded()).count();
+    files.store.maintain().unwrap();
+    files.remove(firsts.iter().map(|first| first + 1));
+    assert!(loaded(&files) < 20, "{}", loaded(&files));
+    // What is in use is not given up.
+    files.store.maintain().unwrap();
+    files.remove([firsts[10] + 2]);
+    files.store.maintain().unwrap();
+    let at = files.store.block_of(firsts[10]);
+    assert!(files.store.blocks[at].is_loaded());
+    files.store.maintain().unwrap();
+    assert!(!files.store.blocks[at].is_loaded());
+}
+
+#[test]
+fn a_message_that_is_refused_for_want_of_space_is_not_known() {
+    let disk = CrashFs::default();
+    let env = Env::simulated_on(1, Arc::new(disk.clone()));
+    env.fs().create_dir_all(Path::new("/streams")).unwrap();
+    let config = StreamConfig { name: "S".into(), ..StreamConfig::default() };
+    let info = FileStreamInfo { config, ..FileStreamInfo::default() };
+    let dir = Path::new("/streams/S");
+    let mut store = FileStore::create(&env, dir, &info, Options::default(), NOW_NS).unwrap();
+    let payload = &[0; 600_000][..];
+    let new = NewMessage { subject: b"a", payload, ..NewMessage::default() };
+    let state = store.state();
+    store.store(new, NOW_NS).unwrap();
+    // What waits for the disk goes with it.
+    disk.fail_at(1, Fault::NoSpace);
+    let new = NewMessage { subject: b"b", payload, ..NewMessage::default() };
+    assert!(matches!(store.store(new, NOW_NS), Err(StoreError::Io(_))));
+    assert_eq!(store.state(), state);
+    assert!(store.subjects.find(b"b").is_none());
+}
+
+#[test]
+fn behind_the_last_message_there_is_where_the_stream_is() {
+    let mut files = files();
+    files.put(10);
+    let filtered = |files: &mut Files, seq| {
+        let state = files.store.filtered_state(seq, Filter::All).unwrap();
+        (state.messages, state.first_seq, state.last_seq)
+    };
+    assert_eq!(filtered(&mut files, 11), (0, 1, 10));
+    files.store.purge().unwrap();
+    assert_eq!(filtered(&mut files, 0), (0, 11, 10));
+}
+
+#[test]
+fn sources_of_older_servers_are_found_again() {
+    let source = |name: &str, external: Option<&str>| StreamSource {
+        name: name.into(),
+        external: external.map(|api| ExternalStream { api: api.into(), deliver: "".into() }),
+        ..StreamSource::default()
+    };
+    let sources = vec![source("A", None), source("B", None), source("A", Some("$JS.hub.API"))];
+    let config = StreamConfig { name: "S".into(), sources, ..StreamConfig::default() };
+    let mut files = Files::new(&config, None);
+    let mut reopened = |value: &str| {
+        let headers = format!("NATS/1.0\r\nNats-Stream-Source: {value}\r\n\r\n");
+        let new = NewMessage { headers: headers.as_bytes(), ..NewMessage::default() };
+        files.store.store(new, NOW_NS).unwrap();
+        files.store.stop().unwrap();
+        // As after a crash: what is known is older than the message.
+        let known = files.env.fs().remove_file(Path::new("/streams/S/sources.db"));
+        assert!(known.is_ok() || known.is_err_and(|e| e.kind() == io::ErrorKind::NotFound));
+        let opened =
+            FileStore::open(&files.env, Path::new("/streams/S"), Options::default(), NOW_NS);
+        files.store = opened.unwrap().store;
+        let names = ["A > >", "B > >", "A:bTMUkJQk > >"];
+        let state = files.store.sources_state();
+        names.map(|name| state.0.get(name.as_bytes()).map_or(0, |source| source.seq))
+    };
+    assert_eq!(reopened("B 3 > > x"), [0, 3, 0]);
+    assert_eq!(reopened("A 9"), [9, 3, 9]);
+    assert_eq!(reopened("A:bTMUkJQk 11"), [9, 3, 11]);
+    assert_eq!(reopened("$JS.ACK.B.C.1.4.4.1.0"), [9, 4, 11]);
+}
+
+#[test]
+fn what_is_pending_of_the_only_subject_is_not_looked_for() {
+    let mut files = files();
+    files.put(500);
+    files.remove([7, 123]);
+    let before = files.store.reads;
+    for (seq, count) in [(1, 498), (8, 492), (124, 377), (500, 1)] {
+        let pending = files.store.num_pending(seq, Filter::Literal(b"a"), false).unwrap();
+        assert_eq!(pending, (count, 500));
+    }
+    assert!(files.store.reads < before + 20);
 }
