@@ -32,9 +32,12 @@ fn no_space_for_a_message() {
                 stream.put("bar", b"B");
                 stream.store.sync().unwrap();
                 stream.disk.fail_at(at, Fault::NoSpace);
+                // What there was after each message.
+                let known = |stream: &mut Stream| {
+                    (stream.state(), stream.store.subjects_totals(Filter::All))
+                };
+                let mut before = vec![known(stream)];
                 for seq in 3..=6 {
-                    let state = stream.state();
-                    let known = stream.store.subjects_totals(Filter::All);
                     let payload = vec![b'C'; len];
                     let new =
                         NewMessage { subject: b"baz", payload: &payload, ..NewMessage::default() };
@@ -42,15 +45,22 @@ fn no_space_for_a_message() {
                         Ok(stored) => assert_eq!(stored, seq),
                         Err(error) => {
                             assert!(matches!(error, StoreError::Io(_)), "{error}");
-                            assert_eq!(stream.state(), state);
-                            assert_eq!(stream.store.subjects_totals(Filter::All), known);
-                            assert!(matches!(stream.load(seq), Err(StoreError::Eof)));
+                            // What waited to be written may be gone with it, as if it had not been.
+                            let now = known(stream);
+                            assert!(before.contains(&now), "{now:?}");
+                            for gone in now.0.last_seq + 1..=seq {
+                                assert!(matches!(stream.load(gone), Err(StoreError::Eof)));
+                            }
+                            for left in 3..=now.0.last_seq {
+                                assert_eq!(stream.payload(left), payload);
+                            }
                             assert_eq!(stream.payload(1), b"A");
                             assert_eq!(stream.payload(2), b"B");
                             refused.set(refused.get() + 1);
                             break;
                         }
                     }
+                    before.push(known(stream));
                 }
                 // What was there is there after a restart.
                 let disk = stream.disk.kill();

@@ -163,7 +163,7 @@ impl Disk {
         if found.is_none_or(|bytes| !suffices(bytes, part)) {
             let reads_on = self.window.block == index
                 && at >= self.window.start
-                && at <= self.window.end()
+                && at <= self.window.end() + WINDOW_MIN as u64
                 && !self.window.bytes.is_empty();
             let len = match reads_on {
                 true => (self.window.bytes.len() * 2).clamp(WINDOW_MIN, WINDOW_MAX),
