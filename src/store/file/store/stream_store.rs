@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 impl FileStore {
     fn read(&mut self, seq: u64, out: &mut StoredMessage) -> Result<bool, StoreError> {
         let at = self.block_of(seq);
+        if !self.blocks.get(at).is_some_and(|block| block.holds(seq)) {
+            return Ok(false);
+        }
         self.touch(at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
         let Some(record) = block.message(&mut self.disk, seq)? else { return Ok(false) };
