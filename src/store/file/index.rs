@@ -25,7 +25,6 @@ use super::state::{BlockState, Totals};
 use super::subjects::{SubjectState, Subjects};
 use crate::base::codec::{Cursor, put_bytes, put_uvarint, put_varint};
 use crate::ds::seq_set::SeqSet;
-use crate::wire::subject;
 
 const MAGIC: u8 = 11;
 const VERSION: u8 = 4;
@@ -188,10 +187,6 @@ fn body(version: u8, cursor: &mut Cursor<'_>) -> Option<Index> {
         let subject = cursor.prefixed()?;
         if subject.is_empty() {
             continue;
-        }
-        // There were servers that wrote what their memory had made of it.
-        if !subject::is_valid_stored_subject(subject) {
-            return None;
         }
         let (messages, first_block) = (cursor.uvarint()?, u32::try_from(cursor.uvarint()?).ok()?);
         let last_block = match version {

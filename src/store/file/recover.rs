@@ -25,6 +25,7 @@ use crate::ds::expiries::Expiries;
 use crate::model::FileStreamInfo;
 use crate::store::schedules::Schedules;
 use crate::store::sources::Sources;
+use crate::wire::subject;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -351,6 +352,9 @@ impl Recovered {
             hash == Some(index.last_hash)
                 && (len == 0 || !is_empty)
                 && index.blocks.last().is_some_and(|block| block.bytes <= len)
+                // There were servers that wrote what their memory had made of a subject. A message
+                // may have such a one, so this is no damage.
+                && index.subjects.iter().all(|(name, _)| subject::is_valid_stored_subject(name))
         };
         self.index = if matches { IndexUse::Sound } else { IndexUse::Outdated };
         // What was written since may have emptied a block; otherwise one that is missing is lost.

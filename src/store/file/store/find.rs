@@ -210,6 +210,9 @@ impl FileStore {
     pub(super) fn read_subject(&mut self, seq: u64) -> Result<bool, StoreError> {
         self.subject.clear();
         let at = self.block_of(seq);
+        if !self.blocks.get(at).is_some_and(|block| block.holds(seq)) {
+            return Ok(false);
+        }
         self.touch(at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
         let Some(record) = block.peek(&mut self.disk, seq)? else { return Ok(false) };

@@ -15,6 +15,9 @@ const MANY_SUBJECTS: usize = 10_000;
 impl FileStore {
     fn read(&mut self, seq: u64, out: &mut StoredMessage) -> Result<bool, StoreError> {
         let at = self.block_of(seq);
+        if !self.blocks.get(at).is_some_and(|block| block.holds(seq)) {
+            return Ok(false);
+        }
         self.touch(at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
         match block.message(&mut self.disk, seq) {
