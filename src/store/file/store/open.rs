@@ -10,9 +10,11 @@ use super::super::repair::{self, Fix, Purge};
 use super::super::state::{BlockState, Gaps};
 use super::FileStore;
 use super::disk::Disk;
+use super::limits;
 use super::message_block::MessageBlock;
 use super::places::SPAN_MAX;
 use crate::base::Env;
+use crate::base::fs::Fs;
 use crate::ds::expiries::Expiries;
 use crate::model::{FileStreamInfo, StreamConfig};
 use crate::store::message;
@@ -21,7 +23,7 @@ use crate::store::schedules::Schedules;
 use crate::store::sources::Sources;
 use crate::store::stream::{Effects, StoreError};
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How a store is opened.
@@ -61,6 +63,17 @@ pub enum OpenError {
     /// Its limits cannot be enforced, or what is not in its index not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It was made under another name: a renamed directory, or another stream's.
+    #[error("{}: the stream's name is {name:?}", path.display())]
+    Name {
+        /// Its `meta.inf`.
+        path: PathBuf,
+        /// The name in it.
+        name: String,
+    },
+    /// Its configuration does not match its sum, and would remove messages.
+    #[error("{}: does not match meta.sum, and its limits would remove messages", .0.display())]
+    Limits(PathBuf),
     /// No server writes such a block.
     #[error("block {0} spans too many sequences")]
     Implausible(u32),
@@ -70,6 +83,35 @@ impl From<FileError> for OpenError {
     fn from(error: FileError) -> Self {
         Self::Recover(error.into())
     }
+}
+
+/// Refuses a configuration that is another stream's, and one in the clear that does not match its
+/// sum if its limits would remove messages: it may be damaged, and then they are not its limits. One
+/// that removes nothing is taken over, a crash between the two files leaves it so. Upstream refuses
+/// each that does not match.
+fn check_config(
+    fs: &dyn Fs,
+    dir: &Path,
+    keys: Option<&KeyRing>,
+    now_ns: i64,
+) -> Result<(), OpenError> {
+    let (path, name) = (dir.join(layout::META), recover::name(dir));
+    // What is not readable yet may be in the middle of a conversion.
+    let Ok(meta) = files::meta(fs, dir, &name, &name, keys) else { return Ok(()) };
+    let Ok(FileStreamInfo { config, .. }) = FileStreamInfo::decode(&meta.content) else {
+        return Ok(());
+    };
+    if config.name != name {
+        return Err(OpenError::Name { path, name: config.name });
+    }
+    if meta.sum_matches || meta.key.is_some() {
+        return Ok(());
+    }
+    let found = recover::stream(fs, dir, recover::Options { keys, ..Default::default() })?;
+    if limits::removes(&config, &found.totals, &found.subjects, now_ns) {
+        return Err(OpenError::Limits(path));
+    }
+    Ok(())
 }
 
 impl FileStore {
@@ -103,11 +145,13 @@ impl FileStore {
     /// `now_ns` goes.
     ///
     /// # Errors
-    /// When it is none, or is not readable with the configured keys.
+    /// When it is none, is another stream's, or is not readable with the configured keys; when its
+    /// configuration may be damaged so that messages would go. Nothing changes then.
     pub fn open(env: &Env, dir: &Path, options: Options, now_ns: i64) -> Result<Opened, OpenError> {
         let mut entropy = |buf: &mut [u8]| env.entropy(buf);
         let mut converted = Converted::default();
         let keys = options.keys.as_deref();
+        check_config(env.fs(), dir, keys, now_ns)?;
         if keys.is_some() {
             let mut converter = Converter { fs: env.fs(), keys, entropy: &mut entropy };
             converted = converter.stream(dir)?;

@@ -136,3 +136,55 @@ fn what_was_removed_before_a_truncation_does_not_come_back_with_it() {
     files.put(20);
     files.reopen_without_index();
 }
+
+#[test]
+fn a_configuration_that_may_be_damaged_removes_nothing() {
+    use crate::store::file::recover::Cause;
+    let mut files = files();
+    files.put(5);
+    files.store.stop().unwrap();
+    let (fs, dir) = (files.env.fs(), files.store.dir.clone());
+    let meta = dir.join("meta.inf");
+    let sound = fs.read_to_string(&meta).unwrap();
+    let open = || FileStore::open(&files.env, &dir, files.options.clone(), NOW_NS + 2);
+    let change = |from: &str, to: &str| {
+        assert!(sound.contains(from), "{sound}");
+        fs.write(&meta, sound.replace(from, to).as_bytes(), 0).unwrap();
+    };
+    for (from, to) in [
+        ("\"max_msgs\":0", "\"max_msgs\":4"),
+        ("\"max_bytes\":0", "\"max_bytes\":9"),
+        ("\"max_msgs_per_subject\":0", "\"max_msgs_per_subject\":1"),
+        ("\"max_age\":0", "\"max_age\":1"),
+    ] {
+        change(from, to);
+        assert!(matches!(open().err(), Some(OpenError::Limits(_))), "{to}");
+        fs.write(&meta, sound.as_bytes(), 0).unwrap();
+        let mut store = open().unwrap().store;
+        assert_eq!(store.state().messages, 5, "{to}");
+        store.stop().unwrap();
+    }
+    // One that removes nothing is what a crash between the two files leaves.
+    change("\"max_msgs\":0", "\"max_msgs\":5");
+    let opened = open().unwrap();
+    assert!(matches!(opened.fixes[0].damage.cause, Cause::MetaSum), "{:?}", opened.fixes);
+    assert_eq!((opened.store.config().max_msgs, opened.store.state().messages), (5, 5));
+}
+
+#[test]
+fn the_directory_of_another_stream_is_left_alone() {
+    let mut files = files();
+    files.put(5);
+    files.store.stop().unwrap();
+    let (fs, dir) = (files.env.fs(), files.store.dir.clone());
+    let other = dir.with_file_name("T");
+    fs.rename(&dir, &other).unwrap();
+    let open = |dir: &Path| FileStore::open(&files.env, dir, files.options.clone(), NOW_NS);
+    let refused = open(&other).err();
+    let Some(OpenError::Name { name, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(name, "S");
+    fs.rename(&other, &dir).unwrap();
+    let opened = open(&dir).unwrap();
+    assert!(opened.fixes.is_empty(), "{:?}", opened.fixes);
+    assert_eq!(opened.store.state().messages, 5);
+}
