@@ -73,7 +73,7 @@ fn blocks_under_a_limit() {
         assert_eq!(files.span(), (2, 199, 200));
         // Those that have nothing left in them are gone.
         let [index] = files.block_files()[..] else { panic!("{:?}", files.block_files()) };
-        assert!(index >= 50, "{index}");
+        assert!(index >= 60, "{index}");
         assert!(std::fs::metadata(files.block_path(index)).unwrap().len() <= 512);
     });
 }
