@@ -36,6 +36,7 @@ impl Written {
 }
 
 fn of_a_stream() {
+    crate::exercises!("gap_areas", "1.6");
     crate::exercises!("field_statements", "F16");
     for cipher in CIPHERS {
         let kind = Kind::new(StoreCompression::None, cipher.and_then(|c| ring("k", "", c)));
@@ -72,6 +73,7 @@ fn of_a_stream() {
 }
 
 fn of_a_consumer() {
+    crate::exercises!("gap_areas", "1.6");
     crate::exercises!("field_statements", "F16");
     for cipher in CIPHERS {
         for durable in [true, false] {

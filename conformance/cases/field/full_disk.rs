@@ -70,6 +70,7 @@ fn spoilt<'a>(fs: &'a CrashFs, path: &'a Path) -> impl Iterator<Item = (String, 
 }
 
 fn a_cut_or_damaged_index() {
+    crate::exercises!("gap_areas", "1.4");
     crate::exercises!("field_statements", "F2a");
     for kind in Kind::all() {
         for stopped in [true, false] {

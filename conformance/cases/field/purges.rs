@@ -28,6 +28,7 @@ fn filled(store: &mut dyn StreamStore, removed: &[u64]) {
 }
 
 fn purges_agree() {
+    crate::exercises!("gap_areas", "4.5");
     crate::exercises!("field_statements", "F23");
     let kinds = Kind::all();
     let mut removing = 0;

@@ -87,17 +87,20 @@ fn interrupted(
 }
 
 fn a_compaction() {
+    crate::exercises!("gap_areas", "1.3");
     crate::exercises!("field_statements", "F19");
     interrupted(|store| store.compact(8).map(drop), |seq, _| seq >= 8, MESSAGES);
 }
 
 fn a_truncation() {
+    crate::exercises!("gap_areas", "1.3");
     crate::exercises!("field_statements", "F19");
     let at = super::disk::NOW;
     interrupted(|store| store.truncate(9, at), |seq, _| seq <= 9, 9);
 }
 
 fn a_purge_of_a_subject() {
+    crate::exercises!("gap_areas", "1.7");
     crate::exercises!("field_statements", "F19");
     interrupted(
         |store| store.purge_ex(Filter::Pattern(b"a.*"), 0, 0).map(drop),
@@ -116,6 +119,7 @@ fn a_purge_that_keeps_some() {
 }
 
 fn erased_and_removed_messages() {
+    crate::exercises!("gap_areas", "1.7");
     crate::exercises!("field_statements", "F19");
     interrupted(
         |store| {
@@ -131,6 +135,7 @@ fn erased_and_removed_messages() {
 }
 
 fn another_key_or_cipher() {
+    crate::exercises!("gap_areas", "1.2");
     crate::exercises!("field_statements", "F19");
     let [chacha, aes] = [StoreCipher::ChaCha, StoreCipher::Aes];
     let changes = [

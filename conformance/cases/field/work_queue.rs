@@ -91,6 +91,7 @@ fn fill_and_empty(kind: &Kind, fs: &CrashFs, queue: &mut Queue) -> Result<(), St
 }
 
 fn an_emptied_queue_keeps_its_sequences() {
+    crate::exercises!("gap_areas", "1.1");
     crate::exercises!("field_statements", "F1");
     for mut kind in Kind::some() {
         kind.config.retention = RetentionPolicy::WorkQueue;

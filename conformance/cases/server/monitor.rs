@@ -367,6 +367,7 @@ async fn connz_by_pages(cx: Cx) {
 }
 
 async fn sorted_by_arrival(cx: Cx) {
+    crate::exercises!("gap_areas", "10.3");
     let server = cx.server(QUIET).await;
     let _clients = several(&server, 4).await;
     for query in ["", "sort=cid", "sort=start"] {
@@ -377,6 +378,7 @@ async fn sorted_by_arrival(cx: Cx) {
 }
 
 async fn sorted_by_traffic(cx: Cx) {
+    crate::exercises!("gap_areas", "10.3");
     let server = cx.server(QUIET).await;
     let mut clients = several(&server, 4).await;
     let busy = &mut clients[2];
@@ -400,6 +402,7 @@ async fn sorted_by_traffic(cx: Cx) {
 }
 
 async fn sorted_by_pending(cx: Cx) {
+    crate::exercises!("gap_areas", "10.3");
     let server = cx.server("no_system_account: true\nmax_pending: 256MB").await;
     let mut clients = several(&server, 3).await;
     // It subscribes and never reads again.
@@ -418,6 +421,7 @@ async fn sorted_by_pending(cx: Cx) {
 }
 
 async fn sorted_by_time(cx: Cx) {
+    crate::exercises!("gap_areas", "10.3");
     let server = cx.server(QUIET).await;
     let mut clients = several(&server, 4).await;
     clients[1].send("PUB foo 0\r\n\r\n").await;
@@ -433,6 +437,7 @@ async fn sorted_by_time(cx: Cx) {
 }
 
 async fn closed_ones_sorted_by_time(cx: Cx) {
+    crate::exercises!("gap_areas", "10.3");
     let server = cx.server(QUIET).await;
     let mut clients = several(&server, 4).await;
     for cid in [3, 1, 4, 2] {
@@ -457,6 +462,7 @@ async fn closed_ones_sorted_by_time(cx: Cx) {
 }
 
 async fn closed_ones_sorted_by_reason(cx: Cx) {
+    crate::exercises!("gap_areas", "10.3");
     let server = cx.server("no_system_account: true\nmax_payload: 100").await;
     server.allow_errors("");
     for i in 0..20 {
@@ -485,6 +491,7 @@ async fn closed_ones_sorted_by_reason(cx: Cx) {
 }
 
 async fn open_ones_have_no_end(cx: Cx) {
+    crate::exercises!("gap_areas", "10.3");
     let server = cx.server(QUIET).await;
     let _clients = several(&server, 4).await;
     for state in ["", "&state=any"] {
@@ -568,6 +575,7 @@ async fn subsz_by_pages(cx: Cx) {
 }
 
 async fn subsz_by_account(cx: Cx) {
+    crate::exercises!("gap_areas", "10.2");
     let server = cx.server(ACCOUNTS).await;
     let mut clients = Vec::new();
     for name in ["a", "b"] {
@@ -624,6 +632,7 @@ async fn connz_shows_names(cx: Cx) {
 }
 
 async fn open_closed_and_all(cx: Cx) {
+    crate::exercises!("gap_areas", "10.1");
     let server = cx.server(QUIET).await;
     let mut open = Vec::new();
     for _ in 0..10 {
@@ -949,6 +958,7 @@ feature_flags { js_ack_fc_v2: true, feature: false }";
 }
 
 async fn connz_of_an_account(cx: Cx) {
+    crate::exercises!("gap_areas", "10.2");
     let server = cx.server(ACCOUNTS).await;
     let a = active_as(&server, json!({"user": "a", "pass": "a"})).await;
     let _b = active_as(&server, json!({"user": "b", "pass": "b"})).await;
