@@ -76,7 +76,7 @@ fn a_cut_or_damaged_index() {
         for stopped in [true, false] {
             let (fs, seen) = made(&kind, stopped);
             let index = Path::new(DIR).join("msgs/index.db");
-            if !fs.metadata(&index).is_ok() {
+            if fs.metadata(&index).is_err() {
                 // It was removed before what it would not have noticed.
                 assert!(!stopped);
                 continue;
