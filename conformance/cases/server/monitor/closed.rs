@@ -6,7 +6,6 @@ use super::seen::{
 use crate::Cx;
 use crate::kit::tls::Authority;
 use crate::kit::{PATIENCE, eventually};
-use nats_server::monitor::json::uptime;
 use serde_json::json;
 
 crate::cases! {

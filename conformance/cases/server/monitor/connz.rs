@@ -7,7 +7,6 @@ use super::seen::{
 use crate::Cx;
 use crate::kit::tls::{Authority, TlsClient};
 use crate::kit::{PATIENCE, eventually};
-use nats_server::monitor::json::uptime;
 use serde_json::{Value, json};
 
 crate::cases! {

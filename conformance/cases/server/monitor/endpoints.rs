@@ -3,7 +3,7 @@
 use super::seen::{QUIET, active, assert_bad, time};
 use crate::Cx;
 use crate::kit::tls::{Authority, Identity, TlsClient};
-use crate::kit::{PATIENCE, Server, eventually};
+use crate::kit::{PATIENCE, eventually};
 use nats_server::monitor::json::uptime;
 use serde_json::json;
 

@@ -5,7 +5,6 @@ use super::seen::{
 };
 use crate::Cx;
 use crate::kit::{PATIENCE, eventually};
-use nats_server::monitor::json::uptime;
 use serde_json::Value;
 
 crate::cases! {

@@ -3,7 +3,6 @@
 use super::world::{sub, world};
 use nats_server::base::limits::MATCH_CACHE_SLOTS;
 use nats_server::broker::Account;
-use nats_server::wire::subject;
 use std::sync::Arc;
 use std::thread;
 

@@ -1,7 +1,6 @@
 //! Who is interested in what.
 
-use super::world::{Found, Pieces, World, sub, world};
-use nats_server::wire::subject;
+use super::world::{Found, Pieces, World, world};
 
 crate::cases! {
     "server/sublist_test.go",

@@ -2,7 +2,6 @@
 
 use super::world::{Found, sub, world};
 use nats_server::broker::sublist::InvalidSubject;
-use nats_server::wire::subject;
 use std::sync::Arc;
 
 crate::cases! {

@@ -1,6 +1,6 @@
 //! Many threads at once.
 
-use super::world::{Found, Pieces, queue_sub, sub, world};
+use super::world::{Found, Pieces, queue_sub, world};
 use nats_server::broker::Subscription;
 use nats_server::wire::subject;
 use std::sync::Arc;

@@ -13,7 +13,6 @@ use nats_server::logging::Logger;
 use nats_server::wire::subject;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
-use std::thread;
 
 pub(super) struct World {
     pub(super) runtime: tokio::runtime::Runtime,
