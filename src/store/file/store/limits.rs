@@ -4,7 +4,6 @@ use super::super::record::message_len;
 use super::super::state::Totals;
 use super::super::subjects::Subjects;
 use super::FileStore;
-use super::append::expiry;
 use super::remove::Why;
 use crate::model::{DiscardPolicy, StreamConfig};
 use crate::store::message;
@@ -186,7 +185,7 @@ impl FileStore {
     /// Whether a message is too old, or has lived as long as it was to.
     fn is_due(&mut self, seq: u64, now_ns: i64) -> Result<bool, StoreError> {
         let Some((time_ns, ttl_s)) = self.age_of(seq)? else { return Ok(false) };
-        let ended = ttl_s > 0 && expiry(time_ns, ttl_s) <= now_ns;
+        let ended = ttl_s > 0 && message::expiry_ns(time_ns, ttl_s) <= now_ns;
         let old = self.oldest_ns(now_ns).is_some_and(|oldest_ns| time_ns <= oldest_ns);
         Ok((self.config.allow_msg_ttl && ended) || (old && ttl_s >= 0))
     }
@@ -206,7 +205,7 @@ impl FileStore {
             self.read_subject(seq)?;
             self.proposals.remove(seq, &self.subject);
             if ttl_s > 0 && self.config.allow_msg_ttl {
-                self.expiries.add(seq, expiry(time_ns, ttl_s));
+                self.expiries.add(seq, message::expiry_ns(time_ns, ttl_s));
             }
         }
         Ok(())

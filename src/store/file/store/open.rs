@@ -250,20 +250,21 @@ impl FileStore {
         let (mut from_ttl, mut from_schedule, mut from_source) = (0, 0, 0);
         // What is not readable was reported, and is made again from the messages. So is what knows
         // of later messages than there are.
+        // The number in a file is that of the first message that it does not know.
         let last_seq = self.totals.last_seq;
-        if let Some((found, high)) = expiries.and_then(|file| Expiries::decode(&file).ok())
-            && high <= last_seq
+        if let Some((found, next)) = expiries.and_then(|file| Expiries::decode(&file).ok())
+            && next.saturating_sub(1) <= last_seq
         {
-            (self.expiries, from_ttl) = (found, high);
+            (self.expiries, from_ttl) = (found, next.saturating_sub(1));
         }
-        if let Some((found, high)) = schedules.and_then(|file| Schedules::decode(&file).ok())
-            && high <= last_seq
+        if let Some((found, next)) = schedules.and_then(|file| Schedules::decode(&file).ok())
+            && next.saturating_sub(1) <= last_seq
         {
-            (self.schedules, from_schedule) = (Some(found), high);
+            (self.schedules, from_schedule) = (Some(found), next.saturating_sub(1));
         }
-        if let Some((found, high)) = sources.and_then(|file| Sources::decode(&file).ok()) {
+        if let Some((found, next)) = sources.and_then(|file| Sources::decode(&file).ok()) {
             // These cannot be made again from messages that are gone.
-            (self.sources, from_source) = (found, high.min(last_seq));
+            (self.sources, from_source) = (found, next.saturating_sub(1).min(last_seq));
         }
         if !self.config.allow_msg_ttl {
             self.expiries = Expiries::new();
@@ -292,7 +293,7 @@ impl FileStore {
             },
         )?;
         for (seq, time_ns, ttl_s) in found.into_iter().filter(|(_, _, ttl_s)| *ttl_s > 0) {
-            self.expiries.add(seq, super::append::expiry(time_ns, ttl_s));
+            self.expiries.add(seq, message::expiry_ns(time_ns, ttl_s));
         }
         Ok(())
     }
@@ -305,17 +306,8 @@ impl FileStore {
             high,
             |_| true,
             |seq, time_ns, subject, headers| {
-                match message::schedule(&env, headers, time_ns, now_ns) {
-                    Some(at_ns) => schedules.set(seq, subject, at_ns),
-                    None if message::scheduler(headers).is_none() => {
-                        schedules.remove_subject(subject)
-                    }
-                    None => {}
-                }
-                let again = message::scheduler(headers).zip(message::schedule_next(headers));
-                if let Some((subject, at_ns)) = again {
-                    schedules.rearm(subject, at_ns);
-                }
+                let stored = (seq, time_ns);
+                message::note_schedule(&env, &mut schedules, stored, subject, headers, now_ns);
             },
         );
         self.schedules = Some(schedules);

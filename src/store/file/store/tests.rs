@@ -188,3 +188,30 @@ fn the_directory_of_another_stream_is_left_alone() {
     assert!(opened.fixes.is_empty(), "{:?}", opened.fixes);
     assert_eq!(opened.store.state().messages, 5);
 }
+
+#[test]
+fn upstreams_expiries_are_known_below_the_next_sequence() {
+    use crate::ds::expiries::Expiries;
+    use crate::store::stream::StoredMessage;
+    let config = StreamConfig { name: "S".into(), allow_msg_ttl: true, ..StreamConfig::default() };
+    let mut files = Files::new(&config, None);
+    let headers = b"NATS/1.0\r\nNats-TTL: 5\r\n\r\n";
+    let new = NewMessage { subject: b"a", headers, ttl_s: 5, ..NewMessage::default() };
+    for _ in 0..3 {
+        files.store.store(new, NOW_NS).unwrap();
+    }
+    files.store.stop().unwrap();
+    let path = files.store.disk.dir.join("thw.db");
+    let fs = files.env.fs();
+    let (known, next) = Expiries::decode(&fs.read(&path).unwrap()).unwrap();
+    assert_eq!((known.len(), next), (3, 4));
+    // As if it had been written before the last message.
+    let mut older = known.clone();
+    assert!(older.remove(3, NOW_NS + 5_000_000_000));
+    fs.write(&path, &older.encode(3), 0).unwrap();
+    let opened = FileStore::open(&files.env, &files.store.dir, files.options.clone(), NOW_NS);
+    let mut store = opened.unwrap().store;
+    assert!(store.load(3, &mut StoredMessage::default()).is_ok());
+    store.expire(NOW_NS + 6_000_000_000).unwrap();
+    assert_eq!((store.state().messages, store.state().last_seq), (0, 3));
+}
