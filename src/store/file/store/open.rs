@@ -63,14 +63,6 @@ pub enum OpenError {
     /// Its limits cannot be enforced, or what is not in its index not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It was made under another name: a renamed directory, or another stream's.
-    #[error("{}: the stream's name is {name:?}", path.display())]
-    Name {
-        /// Its `meta.inf`.
-        path: PathBuf,
-        /// The name in it.
-        name: String,
-    },
     /// Its configuration does not match its sum, and would remove messages.
     #[error("{}: does not match meta.sum, and its limits would remove messages", .0.display())]
     Limits(PathBuf),
@@ -102,7 +94,7 @@ fn check_config(
         return Ok(());
     };
     if config.name != name {
-        return Err(OpenError::Name { path, name: config.name });
+        return Err(RecoverError::Name { path, name: config.name }.into());
     }
     if meta.sum_matches || meta.key.is_some() {
         return Ok(());

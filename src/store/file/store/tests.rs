@@ -173,6 +173,7 @@ fn a_configuration_that_may_be_damaged_removes_nothing() {
 
 #[test]
 fn the_directory_of_another_stream_is_left_alone() {
+    use crate::store::file::recover::RecoverError;
     let mut files = files();
     files.put(5);
     files.store.stop().unwrap();
@@ -181,7 +182,9 @@ fn the_directory_of_another_stream_is_left_alone() {
     fs.rename(&dir, &other).unwrap();
     let open = |dir: &Path| FileStore::open(&files.env, dir, files.options.clone(), NOW_NS);
     let refused = open(&other).err();
-    let Some(OpenError::Name { name, .. }) = refused else { panic!("{refused:?}") };
+    let Some(OpenError::Recover(RecoverError::Name { name, .. })) = refused else {
+        panic!("{refused:?}")
+    };
     assert_eq!(name, "S");
     fs.rename(&other, &dir).unwrap();
     let opened = open(&dir).unwrap();
