@@ -92,16 +92,16 @@ fn known_until_a_sequence() {
     put_ttl(&mut stream, headers, 120);
     stream.stop();
     let expiries = fs::read(stream.file("msgs/thw.db")).unwrap();
-    let (found, high) = Expiries::decode(&expiries).unwrap();
-    assert_eq!((found.len(), high), (1, 1));
+    let (found, next) = Expiries::decode(&expiries).unwrap();
+    assert_eq!((found.len(), next), (1, 2));
     // What is known of the last message is not looked for in it.
-    fs::write(stream.file("msgs/thw.db"), Expiries::new().encode(1)).unwrap();
+    fs::write(stream.file("msgs/thw.db"), Expiries::new().encode(2)).unwrap();
     assert!(stream.start().is_empty());
     stream.wait(121 * SECOND);
     assert_eq!(stream.span(), (1, 1, 1));
     // What is behind is.
     stream.stop();
-    fs::write(stream.file("msgs/thw.db"), Expiries::new().encode(0)).unwrap();
+    fs::write(stream.file("msgs/thw.db"), Expiries::new().encode(1)).unwrap();
     stream.now = NOW;
     assert!(stream.start().is_empty());
     stream.wait(121 * SECOND);
