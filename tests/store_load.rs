@@ -143,6 +143,7 @@ fn upstream_opens_what_is_loaded() {
                 }
             }
             let mut oracle = Oracle::start(&binary, &config);
+            assert!(!oracle.looked_for_expiries, "{at}");
             for stream in &streams {
                 let found = checked["streams"].as_array().unwrap();
                 let found = found.iter().find(|found| found["name"] == stream.name).unwrap();
@@ -150,4 +151,67 @@ fn upstream_opens_what_is_loaded() {
             }
         }
     }
+}
+
+/// What a server that stops keeps beside the messages is what is loaded beside them.
+#[test]
+fn upstream_keeps_expiries_and_schedules() {
+    let Some(binary) = oracle::binary() else { return };
+    let root = oracle::folder("store_load_beside");
+    let config = root.join("server.conf");
+    let text = format!(
+        "listen: \"127.0.0.1:-1\"\njetstream {{ store_dir: {:?} }}\n",
+        root.to_str().unwrap()
+    );
+    std::fs::write(&config, text).unwrap();
+    let stream = json!({
+        "name": "S", "subjects": ["s.*"], "num_replicas": 1,
+        "allow_msg_ttl": true, "allow_msg_schedules": true, "allow_direct": true,
+    });
+    let path = root.join("stream.json");
+    std::fs::write(&path, stream.to_string()).unwrap();
+    let line = |seq: u64, subject: &str, headers: &str| {
+        let headers = format!("NATS/1.0\r\n{headers}\r\n\r\n");
+        let hdrs = data_encoding::BASE64.encode(headers.as_bytes());
+        let time = "2026-01-02T03:04:05Z";
+        format!("{}\n", json!({"subject": subject, "seq": seq, "hdrs": hdrs, "time": time}))
+    };
+    let at = "Nats-Schedule: @at 2099-01-02T03:04:05Z\r\nNats-Schedule-Target: s.target";
+    let lines = [
+        line(1, "s.a", "Nats-TTL: 876000h"),
+        line(2, "s.b", at),
+        line(3, "s.c", "Nats-TTL: 800000h"),
+        line(4, "s.d", at),
+        // It is no schedule any more.
+        line(5, "s.b", "Other: header"),
+    ];
+    let dir = root.join("jetstream/$G/streams/S");
+    let args = ["store", "load", dir.to_str().unwrap(), "--stream", path.to_str().unwrap()];
+    ours(&[&args[..], &["--config", config.to_str().unwrap()]].concat(), &lines.concat());
+    let kept = ["msgs/thw.db", "msgs/sched.db"].map(|name| dir.join(name));
+    let read = || kept.clone().map(|path| std::fs::read(path).unwrap());
+    let loaded = read();
+    let mut oracle = Oracle::start(&binary, &config);
+    assert!(!oracle.looked_for_expiries);
+    let info = oracle.request("STREAM.INFO.S", &json!({}));
+    assert_eq!((&info["state"]["messages"], &info["state"]["last_seq"]), (&5.into(), &5.into()));
+    // It writes its state when there is something to write.
+    for path in &kept {
+        std::fs::remove_file(path).unwrap();
+    }
+    oracle.publish("s.e", b"", b"");
+    assert_eq!(oracle.answer()["seq"], 6);
+    oracle.stop();
+    use nats_server::ds::expiries::Expiries;
+    use nats_server::store::schedules::Schedules;
+    let [expiries, schedules] = read();
+    let (ours, theirs) =
+        (Expiries::decode(&loaded[0]).unwrap(), Expiries::decode(&expiries).unwrap());
+    assert_eq!((ours.0.len(), ours.1, theirs.1), (2, 6, 7));
+    assert_eq!(ours.0, theirs.0);
+    let (ours, theirs) =
+        (Schedules::decode(&loaded[1]).unwrap(), Schedules::decode(&schedules).unwrap());
+    assert_eq!((ours.0.len(), ours.1, theirs.1), (1, 6, 7));
+    assert_eq!(ours.0.of_subject(b"s.d"), theirs.0.of_subject(b"s.d"));
+    assert!(ours.0.of_subject(b"s.d").is_some());
 }

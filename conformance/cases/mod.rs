@@ -4,6 +4,7 @@
 
 mod better;
 mod conf;
+mod field;
 mod logger;
 mod server;
 mod test;
@@ -11,6 +12,7 @@ mod test;
 crate::collect! {
     better,
     conf,
+    field,
     logger,
     server,
     test,

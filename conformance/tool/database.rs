@@ -171,7 +171,8 @@ pub(crate) fn coverage(db: &Connection) -> rusqlite::Result<Vec<Coverage>> {
              WHERE e.inventory = i.inventory AND e.row = i.row)),
            sum(EXISTS (SELECT 1 FROM exercises e JOIN case_state c ON c.name = e.rust_test
              WHERE e.inventory = i.inventory AND e.row = i.row AND c.here))
-         FROM inventories i WHERE i.inventory <> 'gap_areas' GROUP BY 1 ORDER BY 1",
+         FROM inventories i WHERE i.inventory NOT IN ('gap_areas', 'field_statements')
+         GROUP BY 1 ORDER BY 1",
     )?
     .query_map([], |row| {
         Ok(Coverage {
@@ -184,16 +185,20 @@ pub(crate) fn coverage(db: &Connection) -> rusqlite::Result<Vec<Coverage>> {
     .collect()
 }
 
-/// For each capability of gap_areas.tsv: the cases that exercise it, and those that pass here.
-pub(crate) fn capability_cases(db: &Connection) -> rusqlite::Result<BTreeMap<String, (u32, u32)>> {
+/// For each row of an inventory, by its first column: the cases that exercise it, and those that
+/// pass here.
+pub(crate) fn cases_by_row(
+    db: &Connection,
+    inventory: &str,
+) -> rusqlite::Result<BTreeMap<String, (u32, u32)>> {
     db.prepare(
         "SELECT substr(i.key, 1, instr(i.key, '|') - 1), count(e.rust_test), total(c.here)
          FROM inventories i
          LEFT JOIN exercises e ON e.inventory = i.inventory AND e.row = i.row
          LEFT JOIN case_state c ON c.name = e.rust_test
-         WHERE i.inventory = 'gap_areas' GROUP BY 1",
+         WHERE i.inventory = ? GROUP BY 1",
     )?
-    .query_map([], |row| {
+    .query_map([inventory], |row| {
         let here: f64 = row.get(2)?;
         Ok((row.get(0)?, (row.get(1)?, here as u32)))
     })?

@@ -55,6 +55,7 @@ pub(crate) fn text(tree: &Tree) -> Result<String, Box<dyn Error>> {
     let rows: Vec<(String, Counts)> = group(&statuses, |row| &row.file).into_iter().collect();
     counts_table(&mut out, "file", &rows)?;
     surface(&mut out, &db)?;
+    field(&mut out, tree, &db)?;
     config_states::write(&mut out, tree)?;
     better(&mut out, tree)?;
     lists(&mut out, &statuses)?;
@@ -93,20 +94,44 @@ fn capabilities(
     tree: &Tree,
     db: &rusqlite::Connection,
 ) -> Result<(), Box<dyn Error>> {
-    let cases = database::capability_cases(db)?;
+    let cases = database::cases_by_row(db, "gap_areas")?;
     for area in tree.areas() {
         writeln!(out, "\n### {area}\n")?;
         writeln!(out, "| | capability | cases | state |")?;
         writeln!(out, "| --- | --- | ---: | --- |")?;
         for row in tree.capabilities.iter().filter(|row| row.area == area) {
-            let (cases, here) = cases.get(&row.id).copied().unwrap_or_default();
-            let state = match (cases, here) {
-                (0, _) => "open",
-                (cases, here) if here < cases => "failing",
-                _ => "shown",
-            };
+            let (cases, state) = shown(&cases, &row.id);
             writeln!(out, "| {} | {} | {cases} | {state} |", row.id, row.text)?;
         }
+    }
+    Ok(())
+}
+
+/// How many cases a row has, and what they come to.
+fn shown(cases: &BTreeMap<String, (u32, u32)>, id: &str) -> (u32, &'static str) {
+    match cases.get(id).copied().unwrap_or_default() {
+        (0, _) => (0, "open"),
+        (cases, here) if here < cases => (cases, "failing"),
+        (cases, _) => (cases, "shown"),
+    }
+}
+
+fn field(out: &mut String, tree: &Tree, db: &rusqlite::Connection) -> Result<(), Box<dyn Error>> {
+    let cases = database::cases_by_row(db, "field_statements")?;
+    writeln!(
+        out,
+        "\n## What the field asks for\n\n\
+         Statements made of upstream's issues: losses and divergences that users met. They are no \
+         Go tests, and count in no percentage.\n"
+    )?;
+    writeln!(out, "| | statement | from | cases | state |")?;
+    writeln!(out, "| --- | --- | --- | ---: | --- |")?;
+    for row in tree.rows("field_statements") {
+        let [id, statement, threads, ..] = row.as_slice() else {
+            return Err(format!("field_statements.tsv: {row:?}").into());
+        };
+        let (cases, state) = shown(&cases, id);
+        writeln!(out, "| {id} | {statement} | {threads} | {cases} | {state} |")?;
     }
     Ok(())
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::source::{SourceCase, Sources};
 
-/// The inventories whose rows a case can exercise: what of upstream can be seen from outside.
-const SURFACE: [&str; 17] = [
+/// The inventories whose rows a case can exercise: what of upstream can be seen from outside, its
+/// capabilities, and what the field asks for.
+const INVENTORIES: [&str; 18] = [
     "cli_flags",
     "config_keys",
     "signals",
@@ -26,6 +27,7 @@ const SURFACE: [&str; 17] = [
     "raft_wire",
     "disk_formats",
     "gap_areas",
+    "field_statements",
 ];
 
 /// The most rows that one key may name: more would claim what no single case asserts.
@@ -125,7 +127,7 @@ impl Tree {
             go_tests.push(GoTestRow { file: file.clone(), name: name.clone(), line, lines, area });
         }
         let mut inventories = Vec::new();
-        for name in SURFACE {
+        for name in INVENTORIES {
             inventories.push(Inventory { name: name.to_owned(), rows: table(name)? });
         }
         let capabilities = table("gap_areas")?
@@ -153,6 +155,12 @@ impl Tree {
         let history = read_history(&root.join("conformance/results/history.tsv"))?;
         let root = root.to_owned();
         Ok(Self { root, cases, go_tests, inventories, capabilities, results, history })
+    }
+
+    /// The rows of an inventory.
+    pub(crate) fn rows(&self, inventory: &str) -> &[Vec<String>] {
+        let table = self.inventories.iter().find(|table| table.name == inventory);
+        table.map_or(&[], |table| &table.rows)
     }
 
     /// The areas, in the order of gap_areas.tsv.

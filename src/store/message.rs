@@ -1,7 +1,7 @@
 //! What the stores know of a message's headers. Go: `server/stream.go` `getMessageTTL`,
 //! `nextMessageSchedule`, `streamAndSeq`.
 
-use super::schedules::Schedule;
+use super::schedules::{Schedule, Schedules};
 use super::sources::SourceState;
 use crate::base::Env;
 use crate::base::duration::GoDuration;
@@ -15,6 +15,11 @@ const SECOND_NS: i64 = 1_000_000_000;
 /// Seconds to live by the message's own header; -1 is for ever, 0 is not said (or not readable).
 pub fn ttl_s(block: &[u8]) -> i64 {
     headers::value(block, b"Nats-TTL").and_then(parse_ttl_s).unwrap_or(0)
+}
+
+/// When the own time to live of a message ends that was stored at `time_ns`.
+pub fn expiry_ns(time_ns: i64, ttl_s: i64) -> i64 {
+    time_ns.saturating_add(ttl_s.saturating_mul(SECOND_NS))
 }
 
 /// Seconds to live: a duration or a number; -1 is for ever. `None` is not readable.
@@ -66,6 +71,28 @@ pub fn scheduler(block: &[u8]) -> Option<&[u8]> {
 pub fn schedule_next(block: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(headers::value(block, b"Nats-Schedule-Next")?).ok()?;
     Some(Time::parse_lenient(text).ok()?.unix_ns())
+}
+
+/// Takes a message, stored as `seq`, into the schedules of its stream; whether it is one that is due
+/// after `now_ns`.
+pub fn note_schedule(
+    env: &Env,
+    schedules: &mut Schedules,
+    (seq, time_ns): (u64, i64),
+    subject: &[u8],
+    block: &[u8],
+    now_ns: i64,
+) -> bool {
+    let at_ns = schedule(env, block, time_ns, now_ns);
+    match at_ns {
+        Some(at_ns) => schedules.set(seq, subject, at_ns),
+        None if scheduler(block).is_none() => schedules.remove_subject(subject),
+        None => {}
+    }
+    if let Some((subject, at_ns)) = scheduler(block).zip(schedule_next(block)) {
+        schedules.rearm(subject, at_ns);
+    }
+    at_ns.is_some()
 }
 
 /// Which source the message came from, and how far it is read by that: `stream seq filter

@@ -43,6 +43,7 @@ fn assert_invalid<T: std::fmt::Debug>(result: Result<T, ArchiveError>) {
 }
 
 fn round_trip() {
+    crate::exercises!("gap_areas", "4.7");
     let alpha = Entry { timestamp: 100, ..entry("alpha.txt", 4, 7) };
     let beta = Entry { timestamp: 100, sequence: 42, ..entry("nested/beta.txt", 3, 9) };
     let entries = [(alpha, "hello alpha"), (beta, "beta payload")];
@@ -80,6 +81,7 @@ fn empty_is_the_end() {
 }
 
 fn invalid_magic() {
+    crate::exercises!("gap_areas", "4.7");
     let mut reader = Reader::new(&b"not-a-valid-archive-stream"[..]);
     assert_invalid(reader.next_entry());
     // It does not become an end.
@@ -87,6 +89,7 @@ fn invalid_magic() {
 }
 
 fn truncated_header() {
+    crate::exercises!("gap_areas", "4.7");
     let bytes = one_entry();
     for len in MAGIC.len() + 1..bytes.len() - 6 {
         assert_invalid(Reader::new(&bytes[..len]).next_entry());
@@ -94,6 +97,7 @@ fn truncated_header() {
 }
 
 fn truncated_payload() {
+    crate::exercises!("gap_areas", "4.7");
     let bytes = one_entry();
     let cut = &bytes[..bytes.len() - 3];
     let mut reader = Reader::new(cut);
@@ -119,6 +123,7 @@ fn header_fields() {
 }
 
 fn message_layout() {
+    crate::exercises!("gap_areas", "4.7");
     let headers = "NATS/1.0\r\nNats-Msg-Id: X\r\n\r\n";
     let message = "hello world";
     let entry = Entry {

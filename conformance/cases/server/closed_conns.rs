@@ -34,6 +34,7 @@ async fn closed_with(server: &Server, count: usize, reason: &str) {
 }
 
 async fn the_newest_closed_connections_are_kept(cx: Cx) {
+    crate::exercises!("gap_areas", "10.1");
     let server = cx.server("max_closed_clients: 10\nno_system_account: true").await;
     let mut c = server.raw_connected().await;
     c.flush().await;
@@ -52,6 +53,7 @@ async fn the_newest_closed_connections_are_kept(cx: Cx) {
 }
 
 async fn subscriptions_are_kept_with_them(cx: Cx) {
+    crate::exercises!("gap_areas", "10.1");
     let server = cx.server("").await;
     let mut c = server.raw_connected().await;
     for i in 0..10 {
@@ -70,6 +72,7 @@ async fn subscriptions_are_kept_with_them(cx: Cx) {
 }
 
 async fn no_connect_in_time(cx: Cx) {
+    crate::exercises!("gap_areas", "10.7");
     let server = cx.server("authorization { token: my_token, timeout: 0.4 }").await;
     server.allow_errors("Authentication Timeout");
     let _c = server.raw().await;
@@ -77,6 +80,7 @@ async fn no_connect_in_time(cx: Cx) {
 }
 
 async fn wrong_or_no_token(cx: Cx) {
+    crate::exercises!("gap_areas", "10.7");
     let server = cx.server("authorization { token: my_token }").await;
     server.allow_errors("authentication error");
     let mut c = server.raw_connected().await;
@@ -85,6 +89,7 @@ async fn wrong_or_no_token(cx: Cx) {
 }
 
 async fn wrong_or_no_password(cx: Cx) {
+    crate::exercises!("gap_areas", "10.7");
     let server = cx.server("authorization { user: my_user, password: my_secret }").await;
     server.allow_errors("authentication error");
     let mut c = server.raw_connected().await;
@@ -101,6 +106,7 @@ async fn wrong_or_no_password(cx: Cx) {
 }
 
 async fn payload_too_long(cx: Cx) {
+    crate::exercises!("gap_areas", "10.7");
     let server = cx.server("max_payload: 100").await;
     server.allow_errors("maximum payload");
     let mut c = server.raw().await;
@@ -109,6 +115,7 @@ async fn payload_too_long(cx: Cx) {
 }
 
 async fn tls_that_cannot_be(cx: Cx) {
+    crate::exercises!("gap_areas", "10.7");
     let authority = Authority::new(cx.dir(), "ca");
     let id = authority.issue(&["localhost", "127.0.0.1"]);
     let config = format!(

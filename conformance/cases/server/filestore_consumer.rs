@@ -304,6 +304,7 @@ fn set_back() {
 
 /// `meta.inf` has the configuration, and `meta.sum` its hash: of a stream, of a consumer.
 fn metas() {
+    crate::exercises!("gap_areas", "1.5");
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("ZZ-22-33");
     let config = StreamConfig {

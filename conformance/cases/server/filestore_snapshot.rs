@@ -89,6 +89,7 @@ fn consumer(name: &str, floor: u64) -> Consumer {
 }
 
 fn snapshots() {
+    crate::exercises!("gap_areas", "4.7");
     let ring = |cipher| KeyRing::new("$G", &"secret".into(), &"".into(), cipher);
     // All are there; the first hundred are gone; some between are gone too.
     let whole = |_: u64| true;

@@ -65,6 +65,7 @@ async fn without_a_file_there_is_no_reload(cx: Cx) {
 }
 
 async fn what_needs_a_restart_is_named(cx: Cx) {
+    crate::exercises!("gap_areas", "14.1");
     let server = cx.server("server_name: one, max_subscriptions: 1").await;
     server.allow_errors("maximum subscriptions exceeded");
     for (config, said) in [
@@ -89,6 +90,7 @@ async fn what_needs_a_restart_is_named(cx: Cx) {
 }
 
 async fn a_broken_file_changes_nothing(cx: Cx) {
+    crate::exercises!("gap_areas", "14.1");
     let good = "authorization { users [ { user: a, password: a } ] }, no_auth_user: a";
     let server = cx.server(good).await;
     let mut c = connected(&server, json!({})).await;
@@ -113,6 +115,7 @@ async fn a_broken_file_changes_nothing(cx: Cx) {
 }
 
 async fn fewer_connections(cx: Cx) {
+    crate::exercises!("gap_areas", "14.1");
     let server = cx.server("").await;
     server.allow_errors("maximum connections exceeded");
     let mut first = server.raw_connected().await;
@@ -160,6 +163,7 @@ async fn no_connections(cx: Cx) {
 }
 
 async fn a_smaller_payload(cx: Cx) {
+    crate::exercises!("gap_areas", "14.1");
     let server = cx.server("").await;
     server.allow_errors("maximum payload exceeded");
     let mut c = server.raw_connected().await;
@@ -211,6 +215,7 @@ fn single(user: &str, pass: &str) -> String {
 }
 
 async fn another_single_user(cx: Cx) {
+    crate::exercises!("gap_areas", "14.2");
     let server = cx.server(&single("tyler", "old")).await;
     server.allow_errors("authentication error");
     let mut c = connected(&server, json!({"user": "tyler", "pass": "old"})).await;
@@ -224,6 +229,7 @@ async fn another_single_user(cx: Cx) {
 }
 
 async fn a_single_user_from_now_on(cx: Cx) {
+    crate::exercises!("gap_areas", "14.2");
     let server = cx.server("").await;
     server.allow_errors("authentication error");
     let mut c = connected(&server, json!({})).await;
@@ -235,6 +241,7 @@ async fn a_single_user_from_now_on(cx: Cx) {
 }
 
 async fn no_single_user_any_more(cx: Cx) {
+    crate::exercises!("gap_areas", "14.2");
     let server = cx.server(&single("tyler", "old")).await;
     assert_eq!(server.raw().await.info().await["auth_required"], true);
     connected(&server, json!({"user": "tyler", "pass": "old"})).await;
@@ -244,6 +251,7 @@ async fn no_single_user_any_more(cx: Cx) {
 }
 
 async fn another_token(cx: Cx) {
+    crate::exercises!("gap_areas", "14.2");
     let server = cx.server("authorization { token: old }").await;
     server.allow_errors("authentication error");
     let mut c = connected(&server, json!({"auth_token": "old"})).await;
@@ -276,6 +284,7 @@ fn users(users: &[(&str, &str)]) -> String {
 }
 
 async fn other_users(cx: Cx) {
+    crate::exercises!("gap_areas", "14.2");
     let server = cx.server(&users(&[("alice", "foo"), ("bob", "bar")])).await;
     server.allow_errors("authentication error");
     let alice = json!({"user": "alice", "pass": "foo"});
@@ -312,6 +321,7 @@ async fn users_from_now_on_and_then_none(cx: Cx) {
 }
 
 async fn other_permissions(cx: Cx) {
+    crate::exercises!("gap_areas", "14.2");
     let config = |bob: &str, susan: &str| {
         format!(
             "authorization {{ users: [
@@ -363,6 +373,7 @@ async fn other_permissions(cx: Cx) {
 }
 
 async fn a_queue_group_that_is_denied_now(cx: Cx) {
+    crate::exercises!("gap_areas", "14.2");
     let config = |deny: &str| {
         format!(
             "authorization {{ users: [ {{ user: u, password: p,
@@ -384,6 +395,7 @@ async fn a_queue_group_that_is_denied_now(cx: Cx) {
 }
 
 async fn users_in_other_accounts(cx: Cx) {
+    crate::exercises!("gap_areas", "14.2");
     let config = |ivan: &str, jwt: &str| {
         format!(
             "accounts {{
@@ -447,6 +459,7 @@ async fn connected_by_tls(server: &Server, client: &TlsClient) -> Raw {
 }
 
 async fn another_certificate(cx: Cx) {
+    crate::exercises!("gap_areas", "14.3");
     let (old, _) = tls(&cx, "old", "");
     let (new, authority) = tls(&cx, "new", "ca_file: '{ca}', verify: true");
     let server = cx.server(&old).await;
@@ -467,6 +480,7 @@ async fn another_certificate(cx: Cx) {
 }
 
 async fn tls_from_now_on(cx: Cx) {
+    crate::exercises!("gap_areas", "14.3");
     let server = cx.server("").await;
     server.allow_errors("TLS handshake error");
     let mut before = connected(&server, json!({})).await;
@@ -481,6 +495,7 @@ async fn tls_from_now_on(cx: Cx) {
 }
 
 async fn no_tls_any_more(cx: Cx) {
+    crate::exercises!("gap_areas", "14.3");
     let server = cx.server(&tls(&cx, "ca", "").0).await;
     let mut before = connected_by_tls(&server, &TlsClient::new()).await;
     server.reload("").await;
@@ -491,6 +506,7 @@ async fn no_tls_any_more(cx: Cx) {
 }
 
 async fn other_files(cx: Cx) {
+    crate::exercises!("gap_areas", "14.1");
     let config = |n: u8| format!("log_file: '{{dir}}/log{n}', pid_file: '{{dir}}/pid{n}'");
     let server = cx.server(&config(1)).await;
     let read = |name: &str| std::fs::read_to_string(cx.dir().join(name)).unwrap_or_default();
@@ -521,6 +537,7 @@ async fn other_files(cx: Cx) {
 }
 
 async fn more_in_the_log_and_less_again(cx: Cx) {
+    crate::exercises!("gap_areas", "14.5");
     let server = cx.server("").await;
     let mut before = server.raw_connected().await;
     before.flush().await;

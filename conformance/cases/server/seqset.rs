@@ -92,6 +92,7 @@ fn leans() {
 }
 
 fn correctness() {
+    crate::exercises!("gap_areas", "1.7");
     let mut rng = Rng::from_seed(1);
     let (mut set, mut model) = (SeqSet::new(), BTreeSet::new());
     for _ in 0..100_000 {
@@ -123,6 +124,7 @@ fn delete() {
 }
 
 fn insert_and_delete_pedantic() {
+    crate::exercises!("gap_areas", "1.7");
     let seqs = shuffled(50 * NODE_BITS + 22, 3);
     let mut set = SeqSet::new();
     // Looked at whenever a node has come or gone, and now and then.
@@ -218,6 +220,7 @@ fn node_v1(base: u64, bits: &[u64]) -> Vec<u8> {
 }
 
 fn decode_v1() {
+    crate::exercises!("gap_areas", "1.7");
     let seqs = [22, 222, 2222, 222_222, 2_222_222];
     let mut bytes = vec![22, 1];
     bytes.extend_from_slice(&3u32.to_le_bytes());

@@ -32,12 +32,14 @@ fn check(block: &DeleteBlock, seqs: &[u64]) {
 }
 
 fn delete_slice() {
+    crate::exercises!("gap_areas", "1.7");
     check(&DeleteBlock::List(vec![2]), &[2]);
     check(&DeleteBlock::List(vec![2, 4, 9]), &[2, 4, 9]);
     check(&DeleteBlock::List(Vec::new()), &[]);
 }
 
 fn delete_range() {
+    crate::exercises!("gap_areas", "1.7");
     check(&DeleteBlock::run(2, 1).unwrap(), &[2]);
     check(&DeleteBlock::run(2, 3).unwrap(), &[2, 3, 4]);
     check(&DeleteBlock::Run { first: 2, count: 0 }, &[]);

@@ -24,7 +24,7 @@ impl Checked {
     fn status(&self) -> u8 {
         let stream = match &self.stream {
             Ok(found) if found.damage.is_empty() => SOUND,
-            Ok(_) | Err(RecoverError::Meta { .. }) => DAMAGED,
+            Ok(_) | Err(RecoverError::Meta { .. } | RecoverError::Name { .. }) => DAMAGED,
             Err(RecoverError::File(e)) => file_status(e),
         };
         let of = |problem: &ConsumerError| match problem {

@@ -7,6 +7,8 @@ use crate::model::{FileStreamInfo, StorageType, StreamConfig, Time};
 use crate::store::file::build::{BuildError, Builder, Message, Place};
 use crate::store::file::layout;
 use crate::store::file::record::RECORD_LEN_MAX;
+use crate::store::message;
+use crate::store::schedules::Schedules;
 use crate::wire::subject;
 use data_encoding::BASE64;
 use serde::Deserialize;
@@ -49,7 +51,14 @@ pub(super) fn run(env: &Env, args: &Args, input: &mut dyn BufRead) -> Result<u8,
     let mut entropy = |buf: &mut [u8]| env.entropy(buf);
     let place = Place { fs: env.fs(), dir: &dir, keys: ring.as_ref(), entropy: &mut entropy };
     let mut stream = Builder::new(place, &info).map_err(|e| e.to_string())?;
-    add_all(&mut stream, input)?;
+    let mut schedules = info.config.allow_msg_schedules.then(Schedules::new);
+    add_all(&mut stream, input, &mut |message| {
+        let Some(schedules) = &mut schedules else { return };
+        let Message { seq, time_ns, subject, headers, .. } = *message;
+        let now_ns = info.created.unix_ns();
+        message::note_schedule(env, schedules, (seq, time_ns), subject, headers, now_ns);
+    })?;
+    schedules.into_iter().for_each(|schedules| stream.set_schedules(schedules));
     if let Some(seq) = last {
         stream.skip_to(seq).map_err(|e| format!("--last: {e}"))?;
     }
@@ -72,7 +81,11 @@ fn config(env: &Env, args: &Args) -> Result<StreamConfig, String> {
     Ok(config)
 }
 
-fn add_all(stream: &mut Builder<'_>, input: &mut dyn BufRead) -> Result<(), String> {
+fn add_all(
+    stream: &mut Builder<'_>,
+    input: &mut dyn BufRead,
+    note: &mut dyn FnMut(&Message<'_>),
+) -> Result<(), String> {
     let mut line = Vec::new();
     for number in 1_u64.. {
         line.clear();
@@ -86,7 +99,7 @@ fn add_all(stream: &mut Builder<'_>, input: &mut dyn BufRead) -> Result<(), Stri
         } else if line.len() == LINE_LEN_MAX {
             return Err(format!("line {number}: longer than {LINE_LEN_MAX} bytes"));
         }
-        add(stream, &line).map_err(|problem| match problem {
+        add(stream, &line, note).map_err(|problem| match problem {
             Problem::Line(why) => format!("line {number}: {why}"),
             Problem::Io(why) => why,
         })?;
@@ -100,7 +113,11 @@ enum Problem {
     Io(String),
 }
 
-fn add(stream: &mut Builder<'_>, line: &[u8]) -> Result<(), Problem> {
+fn add(
+    stream: &mut Builder<'_>,
+    line: &[u8],
+    note: &mut dyn FnMut(&Message<'_>),
+) -> Result<(), Problem> {
     let line: Line = serde_json::from_slice(line)
         .map_err(|e| Problem::Line(e.to_string().replace(" at line 1 column ", " at column ")))?;
     let bytes = |field: &str, text: &str| {
@@ -125,5 +142,7 @@ fn add(stream: &mut Builder<'_>, line: &[u8]) -> Result<(), Problem> {
     stream.add(&message).map_err(|problem| match problem {
         BuildError::Io { .. } => Problem::Io(problem.to_string()),
         BuildError::Sequence { .. } | BuildError::TooLarge(_) => Problem::Line(problem.to_string()),
-    })
+    })?;
+    note(&message);
+    Ok(())
 }

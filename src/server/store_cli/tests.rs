@@ -365,3 +365,18 @@ fn blocks_that_were_set_aside_are_told() {
     let (_, text) = store(&env, &["check", dir]);
     assert!(text.contains(&format!("Set aside:  {}", kept.display())), "{text}");
 }
+
+#[test]
+fn a_renamed_directory_is_told() {
+    let env = machine("stopped", &[]);
+    let (status, streams) = check_json(&env, "/data");
+    assert_eq!(status, SOUND);
+    let name = streams[0]["name"].as_str().unwrap();
+    let dir = Path::new("/data/jetstream/$G/streams");
+    env.fs().rename(&dir.join(name), &dir.join("RENAMED")).unwrap();
+    let (status, streams) = check_json(&env, "/data");
+    assert_eq!(status, DAMAGED);
+    let renamed = streams.iter().find(|stream| stream["name"] == "RENAMED").unwrap();
+    let told = renamed["error"].as_str().unwrap();
+    assert!(told.ends_with(&format!("meta.inf: the stream's name is {name:?}")), "{told}");
+}

@@ -19,9 +19,13 @@ use super::layout;
 use super::record::{EMPTY_LEN, SEQ_MAX, TooLarge, append_message, append_skipped, message_len};
 use super::state::BlockState;
 use crate::base::fs::{self, Fs, OpenMode};
+use crate::ds::expiries::Expiries;
 use crate::model::{
     FileConsumerInfo, FileStreamInfo, RetentionPolicy, StoreCompression, StreamConfig,
 };
+use crate::store::message;
+use crate::store::schedules::Schedules;
+use crate::store::sources::Sources;
 use crate::wire::{headers, subject};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -100,6 +104,9 @@ pub struct Builder<'a> {
     hash: KeyedHash,
     block: BlockState,
     index: Index,
+    expiries: Expiries,
+    schedules: Option<Schedules>,
+    sources: Sources,
 }
 
 impl<'a> Builder<'a> {
@@ -133,6 +140,9 @@ impl<'a> Builder<'a> {
             hash: KeyedHash::for_block(name, 1),
             block: BlockState { index: 1, ..BlockState::default() },
             index: Index::default(),
+            expiries: Expiries::new(),
+            schedules: None,
+            sources: Sources::default(),
         };
         builder.key = builder.create_key(name, layout::META_KEY.as_ref())?;
         Ok(builder)
@@ -160,6 +170,13 @@ impl<'a> Builder<'a> {
         block.ttls += u64::from(headers::value(headers, b"Nats-TTL").is_some());
         block.schedules += u64::from(headers::value(headers, b"Nats-Schedule").is_some());
         self.index.subjects.add(subject, block.index, seq);
+        let ttl_s = message::ttl_s(headers);
+        if ttl_s > 0 {
+            self.expiries.add(seq, message::expiry_ns(time_ns, ttl_s));
+        }
+        if let Some((name, state)) = message::source(headers) {
+            self.sources.0.insert(name, state);
+        }
         let totals = &mut self.index.totals;
         if totals.messages == 0 {
             (totals.first_seq, totals.first_ns) = (seq, time_ns);
@@ -194,6 +211,11 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    /// Says which of the messages are schedules. Without a word about it a server looks for them.
+    pub fn set_schedules(&mut self, schedules: Schedules) {
+        self.schedules = Some(schedules);
+    }
+
     /// Puts the stream in its place. After this returns it is there for good.
     ///
     /// # Errors
@@ -205,6 +227,7 @@ impl<'a> Builder<'a> {
             let last_hash: [u8; HASH_LEN] = self.records.last_chunk().copied().unwrap_or_default();
             (self.index.last_block, self.index.last_hash) = (self.block.index, last_hash);
             self.write_block(true)?;
+            self.write_derived()?;
             self.write_index()?;
         }
         self.write_meta()?;
@@ -339,6 +362,24 @@ impl<'a> Builder<'a> {
         records.clear();
         self.records = records;
         self.index.blocks.push(self.block.clone());
+        Ok(())
+    }
+
+    /// Writes what a server that stops keeps beside the messages, so that the next one does not look
+    /// for it in them.
+    fn write_derived(&self) -> Result<(), BuildError> {
+        // What is known is known below the next sequence.
+        let (config, next_seq) = (&self.info.config, self.index.totals.last_seq + 1);
+        let messages = Path::new(layout::MESSAGES);
+        if config.allow_msg_ttl {
+            self.write(&messages.join(layout::EXPIRIES), &self.expiries.encode(next_seq))?;
+        }
+        if let Some(schedules) = self.schedules.as_ref().filter(|_| config.allow_msg_schedules) {
+            self.write(&messages.join(layout::SCHEDULES), &schedules.encode(next_seq))?;
+        }
+        if !config.sources.is_empty() && !self.sources.0.is_empty() {
+            self.write(layout::SOURCES.as_ref(), &self.sources.encode(next_seq))?;
+        }
         Ok(())
     }
 

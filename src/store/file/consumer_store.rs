@@ -50,6 +50,7 @@ pub struct Place<'a> {
     /// Gives bytes fit for secrets, as long as the consumer is open.
     pub entropy: Entropy,
     /// Whether what is written is on disk before a call returns: with `sync_interval: always`.
+    /// Without it a loss of power may leave a state that is damaged, but no configuration.
     pub durable: bool,
 }
 
@@ -251,8 +252,8 @@ impl FileConsumerStore {
             // together with the configuration.
             (_, Some(keys)) if !has_state => {
                 let (key, file) = keys.create(&asset, &mut self.entropy);
-                replace::file(&*self.fs, key_path, &file, self.durable)
-                    .map_err(io_error(key_path))?;
+                // Before the configuration that it seals, which is nothing without it.
+                self.fs.replace(key_path, &file, 0).map_err(io_error(key_path))?;
                 Some(key)
             }
             (key, _) => key.map_err(ConsumerError::File)?,
@@ -283,7 +284,8 @@ impl FileConsumerStore {
             Some(key) => key.seal(&content, &mut self.entropy),
             None => content,
         };
-        replace::file(&*self.fs, &self.dir.join(layout::META), &content, self.durable)?;
+        // An empty one, as a loss of power may leave it, would be the end of the consumer.
+        replace::whole(&*self.fs, &self.dir.join(layout::META), &content, self.durable)?;
         self.write_sum(&content)
     }
 

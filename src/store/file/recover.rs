@@ -151,6 +151,15 @@ pub enum RecoverError {
         /// Why.
         source: serde_json::Error,
     },
+    /// It was made under another name: the directory was renamed, or is another stream's. Nothing in
+    /// it is readable under this one.
+    #[error("{}: the stream's name is {name:?}", path.display())]
+    Name {
+        /// Its `meta.inf`.
+        path: PathBuf,
+        /// The name in it.
+        name: String,
+    },
 }
 
 /// Reads the directory of a stream. The stream's name is the directory's.
@@ -178,6 +187,9 @@ pub fn stream_named(
     let path = dir.join(layout::META);
     let info = FileStreamInfo::decode(&meta.content)
         .map_err(|source| RecoverError::Meta { path: path.clone(), source })?;
+    if info.config.name != name {
+        return Err(RecoverError::Name { path, name: info.config.name });
+    }
     let messages_dir = messages_dir(fs, dir)?;
     let mut recovered = Recovered {
         info,

@@ -30,6 +30,30 @@ pub fn file(fs: &dyn Fs, path: &Path, content: &[u8], durable: bool) -> io::Resu
     written
 }
 
+/// Replaces a file's content so that no crash leaves a file that is neither the old nor the new one.
+/// Which of them a loss of power leaves is not waited for, unless it is to be `durable`.
+///
+/// # Errors
+///
+/// What the system says; the old file is there then, or the new one.
+pub fn whole(fs: &dyn Fs, path: &Path, content: &[u8], durable: bool) -> io::Result<()> {
+    if durable {
+        return fs.replace(path, content, 0);
+    }
+    let aside = path.with_added_extension("tmp");
+    let mode = OpenMode { write: true, create: true, truncate: true, ..OpenMode::default() };
+    let written = fs.open(&aside, mode).and_then(|file| {
+        file.write_at(content, 0)?;
+        file.sync_data()?;
+        fs.rename(&aside, path)
+    });
+    if written.is_err() {
+        // The error that is told is the first.
+        let _ = fs.remove_file(&aside);
+    }
+    written
+}
+
 /// Replaces several files at once, durably: after a crash [`resume`] finds all of the old ones or
 /// all of the new ones. The content of `last` decides: it is written after all others are on disk,
 /// and takes its place after them.
@@ -198,6 +222,28 @@ mod tests {
                 let [a, b, key] = PATHS.map(Path::new);
                 let _ = resume(&again, &[a, b], key);
                 found(&again.crash(n));
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_is_old_or_new_whatever_happens() {
+        let path = Path::new("/d/a");
+        for durable in [false, true] {
+            let sound = disk();
+            let before = sound.operations();
+            whole(&sound, path, b"newer", durable).unwrap();
+            for n in 1..=sound.operations() - before + 1 {
+                let fs = disk();
+                fs.fail_at(n, Fault::Freeze);
+                let done = whole(&fs, path, b"newer", durable).is_ok();
+                let found = fs.kill().read(path).unwrap();
+                assert!(found == b"newer" || (found == b"old" && !done), "{n}: {found:?}");
+                for seed in 0..16 {
+                    let found = fs.crash(seed).read(path).unwrap();
+                    let is_old = found == b"old" && !(durable && done);
+                    assert!(is_old || found == b"newer", "{n}: {found:?}");
+                }
             }
         }
     }

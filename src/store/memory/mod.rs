@@ -110,17 +110,8 @@ impl MemoryStore {
     fn note(&mut self, new: NewMessage<'_>, seq: u64, time_ns: i64) {
         let stays = self.messages.get(seq).is_some();
         if let Some(schedules) = self.schedules.as_mut().filter(|_| stays) {
-            match message::schedule(&self.env, new.headers, time_ns, time_ns) {
-                Some(at_ns) => schedules.set(seq, new.subject, at_ns),
-                None if message::scheduler(new.headers).is_none() => {
-                    schedules.remove_subject(new.subject);
-                }
-                None => {}
-            }
-            let again = message::scheduler(new.headers).zip(message::schedule_next(new.headers));
-            if let Some((subject, at_ns)) = again {
-                schedules.rearm(subject, at_ns);
-            }
+            let (env, stored) = (&self.env, (seq, time_ns));
+            message::note_schedule(env, schedules, stored, new.subject, new.headers, time_ns);
         }
         if self.sources.0.is_empty() {
             return;

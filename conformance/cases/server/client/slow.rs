@@ -43,6 +43,7 @@ async fn stalled(server: &Server) -> Raw {
 }
 
 async fn a_stalled_reader_has_a_pending_limit(cx: Cx) {
+    crate::exercises!("gap_areas", "5.5");
     crate::exercises!("config_keys", "top|max_pending");
     let server =
         cx.server("debug: true, max_pending: 1MB, max_payload: 64KB, write_deadline: '60s'").await;
@@ -78,6 +79,7 @@ async fn a_stalled_reader_leaves_its_place(cx: Cx) {
 }
 
 async fn slow_without_connect(cx: Cx) {
+    crate::exercises!("gap_areas", "5.5");
     let server = cx.server("debug: true, write_deadline: '100ms'").await;
     let mut c = server.raw().await;
     let cid = c.info().await["client_id"].clone();
@@ -139,6 +141,7 @@ async fn late_within_the_limits(cx: Cx) {
 }
 
 async fn a_write_timeout_closes_by_default(cx: Cx) {
+    crate::exercises!("gap_areas", "5.3");
     for policy in ["", "write_timeout: default", "write_timeout: close"] {
         let server = cx.server(&format!("debug: true, write_deadline: '100ms'\n{policy}")).await;
         let _c = stalled(&server).await;
@@ -151,6 +154,7 @@ async fn a_write_timeout_closes_by_default(cx: Cx) {
 }
 
 async fn a_write_timeout_may_be_retried(cx: Cx) {
+    crate::exercises!("gap_areas", "5.3");
     crate::exercises!("config_keys", "top|write_timeout");
     let config = "debug: true, write_deadline: '1s', write_timeout: retry";
     // Who takes nothing at all is cut off all the same, at the second time.
@@ -180,6 +184,7 @@ async fn a_write_timeout_may_be_retried(cx: Cx) {
 
 /// A producer is held up by a reader who is far behind, but only for a moment after each read.
 async fn a_producer_waits_for_a_stalled_reader(cx: Cx) {
+    crate::exercises!("gap_areas", "5.2");
     crate::exercises!("http_fields", "/varz|stalled_clients");
     let server = cx.server("debug: true, max_pending: 16MB, write_deadline: '60s'").await;
     let mut slow = stalled(&server).await;

@@ -47,6 +47,7 @@ fn both(payload: &str) -> [String; 2] {
 }
 
 async fn payloads_are_cut(cx: Cx) {
+    crate::exercises!("gap_areas", "5.7");
     crate::exercises!("config_keys", "top|max_traced_msg_len", "top|trace");
     for (max, payload, shown) in [
         (10, "normal", r#""normal""#),
@@ -74,6 +75,7 @@ fn with_headers(headers: &str, payload: &str) -> String {
 }
 
 async fn headers_only(cx: Cx) {
+    crate::exercises!("gap_areas", "5.7");
     crate::exercises!("config_keys", "top|trace_headers");
     for (max, publish, shown) in [
         (0, "PUB foo 4\r\ntest\r\n".to_owned(), None),
@@ -90,6 +92,7 @@ async fn headers_only(cx: Cx) {
 }
 
 async fn deliveries(cx: Cx) {
+    crate::exercises!("gap_areas", "5.7");
     let server = cx.server("trace: true").await;
     let mut service = connected(&server).await;
     service.send("SUB foo 1\r\nSUB bar q 2\r\n").await;
@@ -144,6 +147,7 @@ async fn deliveries(cx: Cx) {
 }
 
 async fn deliveries_with_headers(cx: Cx) {
+    crate::exercises!("gap_areas", "5.7");
     let one = r#""NATS/1.0\r\nFoo: 1""#;
     let two = r#""NATS/1.0\r\nFoo: 1\r\nBar: 2""#;
     for (only_headers, publish, shown) in [

@@ -27,6 +27,7 @@ fn aged(max_age: i64) -> StreamConfig {
 }
 
 fn message_limit() {
+    crate::exercises!("gap_areas", "1.9");
     each(&StreamConfig { max_msgs: 10, ..subjects(&[]) }, 0, |files| {
         files.put_many(10, "foo", HELLO);
         assert_eq!(files.span(), (10, 1, 10));
@@ -43,6 +44,7 @@ fn message_limit() {
 }
 
 fn bytes_limit() {
+    crate::exercises!("gap_areas", "1.9");
     let max_bytes = 1024 * size("foo", 512);
     each(&StreamConfig { max_bytes: max_bytes as i64, ..subjects(&[]) }, 0, |files| {
         files.put_many(1024, "foo", &[0; 512]);
@@ -53,6 +55,7 @@ fn bytes_limit() {
 }
 
 fn bytes_limit_refuses() {
+    crate::exercises!("gap_areas", "1.9");
     let config = StreamConfig { max_bytes: 100, discard: DiscardPolicy::New, ..subjects(&[]) };
     each(&config, 0, |files| {
         for n in 0..10 {
@@ -67,18 +70,20 @@ fn bytes_limit_refuses() {
 }
 
 fn blocks_under_a_limit() {
+    crate::exercises!("gap_areas", "1.1");
     each(&StreamConfig { max_bytes: 300, ..subjects(&[]) }, 512, |files| {
         files.put_many(200, "zzz", &[b'A'; 99]);
         files.store.flush().unwrap();
         assert_eq!(files.span(), (2, 199, 200));
         // Those that have nothing left in them are gone.
         let [index] = files.block_files()[..] else { panic!("{:?}", files.block_files()) };
-        assert!(index >= 50, "{index}");
+        assert!(index >= 60, "{index}");
         assert!(std::fs::metadata(files.block_path(index)).unwrap().len() <= 512);
     });
 }
 
 fn age_limit() {
+    crate::exercises!("gap_areas", "1.9");
     each(&aged(SECOND), 256, |files| {
         files.put_many(500, "foo", HELLO);
         assert_eq!(files.span(), (500, 1, 500));
@@ -97,6 +102,7 @@ fn age_limit() {
 }
 
 fn too_old_when_opened() {
+    crate::exercises!("gap_areas", "1.4");
     each(&aged(SECOND), 0, |files| {
         files.put_many(100, "foo", HELLO);
         files.stop();
@@ -119,6 +125,7 @@ fn orders(files: &mut Files, count: u64) {
 }
 
 fn some_too_old_when_opened() {
+    crate::exercises!("gap_areas", "1.4");
     // Between the two puts half the time passes, and from the second to the opening nearly all.
     let between = |files: &mut Files| files.now += SECOND;
     let restart = |files: &mut Files| {
@@ -188,6 +195,7 @@ fn some_too_old_when_opened() {
 }
 
 fn subjects_too_old_when_opened() {
+    crate::exercises!("gap_areas", "1.4");
     each(&aged(2 * SECOND), 100, |files| {
         files.put("A", &[b'A'; 19]);
         files.put("B", &[b'A'; 19]);
@@ -203,6 +211,7 @@ fn subjects_too_old_when_opened() {
 }
 
 fn first_one_deleted_when_opened() {
+    crate::exercises!("gap_areas", "1.4");
     each(&aged(SECOND), 256, |files| {
         files.put_many(7, "foo", b"ZZ");
         files.now += SECOND + SECOND / 2;
@@ -219,6 +228,7 @@ fn first_one_deleted_when_opened() {
 }
 
 fn written_after_all_were_too_old() {
+    crate::exercises!("gap_areas", "1.2");
     each(&aged(SECOND), 0, |files| {
         files.put_many(5, "foo", b"ouch");
         files.wait(SECOND);
@@ -232,6 +242,7 @@ fn written_after_all_were_too_old() {
 }
 
 fn one_per_subject() {
+    crate::exercises!("gap_areas", "1.9");
     let config = StreamConfig { max_msgs_per_subject: 1, ..subjects(&["kv.>"]) };
     each(&config, 128, |files| {
         for n in (1..=100).chain(1..=100) {
@@ -255,6 +266,7 @@ fn one_per_subject() {
 }
 
 fn one_per_subject_refuses() {
+    crate::exercises!("gap_areas", "1.9");
     let config = StreamConfig {
         max_msgs: 100,
         max_msgs_per_subject: 1,
@@ -274,6 +286,7 @@ fn one_per_subject_refuses() {
 }
 
 fn messages_per_subject_change() {
+    crate::exercises!("gap_areas", "1.9");
     each(&StreamConfig { max_msgs_per_subject: 10, ..subjects(&["foo"]) }, 0, |files| {
         let mut config = files.store.config().clone();
         config.max_msgs_per_subject = 50;

@@ -44,6 +44,7 @@ fn a_smaller_block_is_synced() {
 }
 
 fn with_holes() {
+    crate::exercises!("gap_areas", "1.7");
     let config = StreamConfig { max_msgs_per_subject: 1, ..subjects(&["foo.*"]) };
     let mut stream = Stream::new(&config, 256);
     stream.put_numbered("foo.", 1..=6, b"hello");
@@ -64,6 +65,7 @@ fn with_holes() {
 }
 
 fn as_small_as_what_is_left() {
+    crate::exercises!("gap_areas", "1.1");
     let config = StreamConfig { max_msgs_per_subject: 1, ..subjects(&["*"]) };
     each(&config, 1000, |stream| {
         ('A'..='T').for_each(|name| _ = stream.put(&name.to_string(), &[b'Z'; 19]));
@@ -85,6 +87,7 @@ fn as_small_as_what_is_left() {
 }
 
 fn whole_blocks() {
+    crate::exercises!("gap_areas", "1.1");
     let mut stream = Stream::new(&subjects(&["*"]), 512);
     (0..10).for_each(|_| _ = stream.put("A", &[b'A'; 99]));
     assert_eq!(stream.store.blocks(), 4);
@@ -95,6 +98,7 @@ fn whole_blocks() {
 }
 
 fn erased_behind_holes() {
+    crate::exercises!("gap_areas", "1.7");
     for (leading, trailing, erased) in [(1, 1, 1), (2, 0, 2)] {
         let mut stream = Stream::new(&subjects(&["foo"]), 36 * 2 + 30 * 10);
         (0..leading).for_each(|_| _ = stream.put("foo", b"abc"));
@@ -113,6 +117,7 @@ fn erased_behind_holes() {
 }
 
 fn tombstones_take_room() {
+    crate::exercises!("gap_areas", "1.7");
     let mut stream = Stream::new(&subjects(&["foo.*"]), 1024);
     (0..34).for_each(|_| _ = stream.put("foo.22", b"hello"));
     assert_eq!((stream.block_len(1), stream.block_len(2)), (24 * 41, 10 * 41));
@@ -122,6 +127,7 @@ fn tombstones_take_room() {
 }
 
 fn half_a_block() {
+    crate::exercises!("gap_areas", "1.1");
     let mut stream = Stream::new(&subjects(&["foo.*"]), 127 * 136);
     (0..190).for_each(|_| _ = stream.put("foo.22", &[b'Z'; 100]));
     assert_eq!((stream.store.blocks(), stream.block_len(1)), (2, 127 * 136));
@@ -168,6 +174,7 @@ fn not_again_and_again() {
 }
 
 fn many_tombstones() {
+    crate::exercises!("gap_areas", "1.7");
     each(&subjects(&["foo.*"]), 256, |stream| {
         const FIRST: u64 = 1_000_000_000;
         assert_eq!(stream.store.purge_ex(Filter::All, FIRST, 0).unwrap(), 0);

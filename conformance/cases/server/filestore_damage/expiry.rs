@@ -39,6 +39,7 @@ fn lived_as_long_as_they_were_to() {
 }
 
 fn after_a_restart() {
+    crate::exercises!("gap_areas", "1.4");
     let mut stream = with_ttl();
     (0..10).for_each(|_| put_ttl(&mut stream, b"", 1));
     stream.reopen();
@@ -48,6 +49,7 @@ fn after_a_restart() {
 }
 
 fn found_in_headers() {
+    crate::exercises!("gap_areas", "1.4");
     let mut stream = with_ttl();
     stream.put("test", b"");
     (0..9).for_each(|_| put_ttl(&mut stream, HEADERS, 1));
@@ -60,6 +62,7 @@ fn found_in_headers() {
 }
 
 fn found_in_the_headers_of_the_only_one() {
+    crate::exercises!("gap_areas", "1.4");
     let mut stream = with_ttl();
     put_ttl(&mut stream, HEADERS, 1);
     stream.stop();
@@ -72,6 +75,7 @@ fn found_in_the_headers_of_the_only_one() {
 }
 
 fn gone_for_good() {
+    crate::exercises!("gap_areas", "1.7");
     let mut stream = with_ttl();
     put_ttl(&mut stream, HEADERS, 1);
     put_ttl(&mut stream, b"", 0);
@@ -82,21 +86,22 @@ fn gone_for_good() {
 }
 
 fn known_until_a_sequence() {
+    crate::exercises!("gap_areas", "1.4");
     let mut stream = with_ttl();
     let headers = b"NATS/1.0\r\nNats-TTL: 120\r\n\r\n";
     put_ttl(&mut stream, headers, 120);
     stream.stop();
     let expiries = fs::read(stream.file("msgs/thw.db")).unwrap();
-    let (found, high) = Expiries::decode(&expiries).unwrap();
-    assert_eq!((found.len(), high), (1, 1));
+    let (found, next) = Expiries::decode(&expiries).unwrap();
+    assert_eq!((found.len(), next), (1, 2));
     // What is known of the last message is not looked for in it.
-    fs::write(stream.file("msgs/thw.db"), Expiries::new().encode(1)).unwrap();
+    fs::write(stream.file("msgs/thw.db"), Expiries::new().encode(2)).unwrap();
     assert!(stream.start().is_empty());
     stream.wait(121 * SECOND);
     assert_eq!(stream.span(), (1, 1, 1));
     // What is behind is.
     stream.stop();
-    fs::write(stream.file("msgs/thw.db"), Expiries::new().encode(0)).unwrap();
+    fs::write(stream.file("msgs/thw.db"), Expiries::new().encode(1)).unwrap();
     stream.now = NOW;
     assert!(stream.start().is_empty());
     stream.wait(121 * SECOND);

@@ -29,6 +29,7 @@ const A: &[u8] = &[b'A'; 19];
 const Z: &[u8] = &[b'Z'; 19];
 
 fn an_older_one() {
+    crate::exercises!("gap_areas", "1.4");
     // A record is of 50 bytes: two in a block.
     each(&subjects(&["*"]), 100, |stream| {
         stream.put("A", A);
@@ -52,6 +53,7 @@ fn an_older_one() {
 }
 
 fn an_older_one_by_blocks() {
+    crate::exercises!("gap_areas", "1.4");
     each(&subjects(&["*"]), 100, |stream| {
         stream.put("A", A);
         stream.put("B", Z);
@@ -68,6 +70,7 @@ fn an_older_one_by_blocks() {
 }
 
 fn an_older_one_by_a_removal() {
+    crate::exercises!("gap_areas", "1.4");
     let config = StreamConfig { max_msgs_per_subject: 1, ..subjects(&["*"]) };
     each(&config, 100_000, |stream| {
         for subject in ["A", "B", "C", "D", "E"] {
@@ -87,6 +90,7 @@ fn an_older_one_by_a_removal() {
 }
 
 fn an_older_one_by_removals() {
+    crate::exercises!("gap_areas", "1.4");
     each(&subjects(&["*"]), 132, |stream| {
         stream.put("A", A);
         stream.put("Z", Z);
@@ -113,6 +117,7 @@ fn an_older_one_by_removals() {
 }
 
 fn an_older_one_of_blocks_that_are_gone() {
+    crate::exercises!("gap_areas", "1.4");
     let config = StreamConfig { max_msgs_per_subject: 1, ..subjects(&["foo.*"]) };
     let mut stream = Stream::new(&config, 256);
     stream.put_numbered("foo.", 1..=12, b"hello");
@@ -133,6 +138,7 @@ fn an_older_one_of_blocks_that_are_gone() {
 }
 
 fn what_limits_removed() {
+    crate::exercises!("gap_areas", "1.4");
     let config = StreamConfig { max_msgs: 10, max_msgs_per_subject: 1, ..subjects(&["*"]) };
     each(&config, 100, |stream| {
         ["A", "B", "A", "B"].iter().for_each(|subject| _ = stream.put(subject, A));
@@ -150,6 +156,7 @@ fn what_limits_removed() {
 }
 
 fn purges() {
+    crate::exercises!("gap_areas", "1.4");
     each(&subjects(&["*"]), 132, |stream| {
         (0..10).for_each(|_| _ = stream.put("A", A));
         assert_eq!(stream.store.purge().unwrap(), 10);
@@ -171,6 +178,7 @@ fn purges() {
 }
 
 fn written_again_at_the_end() {
+    crate::exercises!("gap_areas", "1.6");
     let mut stream = Stream::new(&subjects(&[">"]), 100_000);
     (0..1000).for_each(|_| _ = stream.put("foo.bar.baz", b""));
     stream.store.checkpoint().unwrap();
@@ -183,6 +191,7 @@ fn written_again_at_the_end() {
 }
 
 fn written_after_a_purge() {
+    crate::exercises!("gap_areas", "1.4");
     let mut stream = Stream::new(&subjects(&["foo.*"]), 100_000);
     stream.put_numbered("foo.", 1..=10, b"abc");
     stream.remove([8, 9, 10]);
@@ -197,6 +206,7 @@ fn written_after_a_purge() {
 }
 
 fn a_wrong_count() {
+    crate::exercises!("gap_areas", "1.4");
     let mut stream = Stream::new(&subjects(&["foo.*"]), 100_000);
     stream.put_numbered("foo.", 1..=10, b"abc");
     let state = stream.state();
@@ -210,6 +220,7 @@ fn a_wrong_count() {
 }
 
 fn one_of_many_subjects() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = Stream::new(&subjects(&[">"]), 1 << 20);
     let mut numbers = super::stream::numbers(1 << 40);
     for n in 0..20_000 {
@@ -235,6 +246,7 @@ fn one_of_many_subjects() {
 }
 
 fn last_of_a_subject_after_a_restart() {
+    crate::exercises!("gap_areas", "1.10");
     let config = StreamConfig { max_msgs_per_subject: 1, ..subjects(&["foo.*"]) };
     let mut stream = Stream::new(&config, 256);
     stream.put_numbered("foo.", 0..7, b"hello");

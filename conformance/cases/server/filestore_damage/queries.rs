@@ -31,6 +31,7 @@ crate::cases! {
 }
 
 fn first_of_a_subject_after_removals() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = Stream::new(&subjects(&["*"]), 100_000);
     ["foo", "bar", "foo"].iter().for_each(|subject| _ = stream.put(subject, b""));
     stream.remove([1, 2]);
@@ -53,6 +54,7 @@ fn the_last_ones_are_kept() {
 }
 
 fn read_while_written() {
+    crate::exercises!("gap_areas", "1.8");
     let mut stream = Stream::new(&subjects(&["*"]), 500);
     for (n, at) in numbers(1 << 20).take(2000).enumerate() {
         let seq = stream.put("Z", &n.to_be_bytes());
@@ -66,6 +68,7 @@ fn read_while_written() {
 }
 
 fn last_while_written() {
+    crate::exercises!("gap_areas", "1.8");
     let config = StreamConfig { max_msgs_per_subject: 2, ..subjects(&["*"]) };
     let mut stream = Stream::new(&config, 100_000);
     ["A", "A", "B", "B"].iter().for_each(|subject| _ = stream.put(subject, &[b'A'; 22]));
@@ -79,6 +82,7 @@ fn last_while_written() {
 }
 
 fn blocks_whose_first_message_is_gone() {
+    crate::exercises!("gap_areas", "1.10");
     let config = StreamConfig { max_msgs_per_subject: 1, ..subjects(&["*"]) };
     let mut stream = Stream::new(&config, 104);
     let names: Vec<String> = (10..75).map(|n| n.to_string()).collect();
@@ -94,6 +98,7 @@ fn blocks_whose_first_message_is_gone() {
 }
 
 fn pending_last_ones() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = Stream::new(&subjects(&["foo.*.*"]), 1024);
     let names: Vec<String> =
         numbers(20).take(1000).zip(1..).map(|(n, seq)| format!("foo.{}.{seq}", n + 1)).collect();
@@ -111,6 +116,7 @@ fn pending_last_ones() {
 }
 
 fn pending_of_many_subjects() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = Stream::new(&subjects(&["ev.*"]), 100_000);
     let names: Vec<String> = numbers(1000).take(10_000).map(|n| format!("ev.{n}")).collect();
     names.iter().for_each(|name| _ = stream.put(name, b"ZZZ"));
@@ -126,6 +132,7 @@ fn pending_of_many_subjects() {
 }
 
 fn next_in_a_late_block() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = Stream::new(&subjects(&["foo.*"]), 4096);
     (0..5000).for_each(|_| _ = stream.put("foo.A", &[b'Z'; 99]));
     let early = stream.store.blocks() - 1;
@@ -137,6 +144,7 @@ fn next_in_a_late_block() {
 }
 
 fn last_sequences() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = Stream::new(&subjects(&["foo.*", "bar.*"]), 256);
     for first in ["foo", "bar"] {
         for _ in 0..33 {
@@ -174,6 +182,7 @@ fn last_sequences() {
 }
 
 fn too_many_last_sequences() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = Stream::new(&subjects(&["foo.*"]), 100_000);
     stream.put_numbered("foo.", 1..=100, b"abc");
     let refused = stream.store.multi_last_seqs(filter("foo.*"), 0, 10);
@@ -182,6 +191,7 @@ fn too_many_last_sequences() {
 }
 
 fn all_last_sequences() {
+    crate::exercises!("gap_areas", "1.10");
     let config = StreamConfig { max_msgs_per_subject: 50, ..subjects(&["*.*"]) };
     let mut stream = Stream::new(&config, 4096);
     let mut lasts = [0; 6];
@@ -195,6 +205,7 @@ fn all_last_sequences() {
 }
 
 fn last_of_a_pattern() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = Stream::new(&subjects(&["foo.*.*"]), 512);
     stream.put("foo.22.baz", b"hello");
     stream.put("foo.22.bar", b"hello");
@@ -206,6 +217,7 @@ fn last_of_a_pattern() {
 }
 
 fn last_of_a_pattern_in_several_blocks() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = Stream::new(&subjects(&["foo.*.*"]), 64);
     stream.put("foo.22.bar", b"hello");
     stream.put("foo.22.baz", b"ok");
@@ -216,6 +228,7 @@ fn last_of_a_pattern_in_several_blocks() {
 }
 
 fn counted_behind_a_gap() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = Stream::new(&subjects(&["foo.*.*"]), 512);
     stream.put("foo.22.baz", b"hello");
     stream.put("foo.22.bar", b"hello");
@@ -237,6 +250,7 @@ fn counted_behind_a_gap() {
 }
 
 fn counted_in_the_next_block() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = Stream::new(&subjects(&["foo.*.*"]), 128);
     for _ in 0..4 {
         stream.put("foo.22.bar", b"hello");
@@ -252,6 +266,7 @@ fn counted_in_the_next_block() {
 }
 
 fn nothing_behind_the_last() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = Stream::new(&subjects(&["foo.*.*"]), 128);
     for _ in 0..2 {
         stream.put("foo.22.bar", b"hello");
@@ -278,6 +293,7 @@ fn nothing_behind_the_last() {
 }
 
 fn next_behind_a_block_that_is_gone() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = Stream::new(&subjects(&["foo.*.*"]), 128);
     for subject in ["BB", "BB", "AA", "BB", "BB", "BB", "BB", "BB", "AA", "AA"] {
         stream.put(&format!("foo.{subject}.bar"), b"hello");
@@ -289,6 +305,7 @@ fn next_behind_a_block_that_is_gone() {
 }
 
 fn memory_is_given_up() {
+    crate::exercises!("gap_areas", "1.8");
     let mut stream = Stream::new(&subjects(&["foo.*"]), 1024);
     for _ in 0..1000 {
         stream.put("foo.foo", &[b'A'; 99]);
@@ -312,6 +329,7 @@ fn memory_is_given_up() {
 }
 
 fn memory_of_a_walk_is_given_up() {
+    crate::exercises!("gap_areas", "1.8");
     let walk = |seqs: &mut dyn Iterator<Item = u64>| {
         let mut stream = Stream::new(&subjects(&["*"]), 100);
         (0..10).for_each(|_| _ = stream.put("Z", &[b'Z'; 19]));

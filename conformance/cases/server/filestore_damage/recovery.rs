@@ -52,6 +52,7 @@ fn other_limits_at_a_restart() {
 }
 
 fn files_of_older_servers() {
+    crate::exercises!("gap_areas", "1.4");
     let mut stream = Stream::new(&subjects(&[">"]), 100_000);
     (0..1000).for_each(|_| _ = stream.put("foo.bar.baz", b""));
     stream.stop();
@@ -75,6 +76,7 @@ fn subjects_of_records() {
 }
 
 fn skipped() {
+    crate::exercises!("gap_areas", "1.4");
     let mut stream = Stream::new(&subjects(&["*"]), 1024);
     let refused = stream.store.skip_many(10, 100, stream.now);
     assert!(matches!(refused, Err(StoreError::SequenceMismatch)));
@@ -93,6 +95,7 @@ fn skipped() {
 }
 
 fn skipped_only() {
+    crate::exercises!("gap_areas", "1.4");
     for (count, at_once) in [(22, false), (22, true), (1, false)] {
         let mut stream = Stream::new(&subjects(&["foo.*"]), 100_000);
         if at_once {
@@ -109,6 +112,7 @@ fn skipped_only() {
 }
 
 fn removed() {
+    crate::exercises!("gap_areas", "1.7");
     let mut stream = Stream::new(&subjects(&["foo.*"]), 250);
     stream.put_numbered("foo.", 1..=10, b"abc");
     stream.remove([1, 2, 8]);
@@ -119,6 +123,7 @@ fn removed() {
 }
 
 fn every_kind_of_removal() {
+    crate::exercises!("gap_areas", "1.4");
     /// What is done; messages, first and last sequence then; what is deleted between.
     type Kind<'a> = (fn(&mut Stream), (u64, u64, u64), &'a [u64]);
     let kinds: [Kind<'_>; 8] = [
@@ -153,6 +158,7 @@ fn every_kind_of_removal() {
 }
 
 fn compacted() {
+    crate::exercises!("gap_areas", "1.4");
     for payload in [1024, 100 * 1024] {
         each(&subjects(&["foo"]), 1 << 20, |stream| {
             (0..4).for_each(|_| _ = stream.put("foo", &vec![0; payload]));
@@ -170,6 +176,7 @@ fn compacted() {
 }
 
 fn a_block_without_messages() {
+    crate::exercises!("gap_areas", "1.4");
     // Four messages fill a block; the next one has tombstones only.
     each(&subjects(&["foo"]), 33 * 4, |stream| {
         (0..4).for_each(|_| _ = stream.put("foo", b""));
@@ -181,6 +188,7 @@ fn a_block_without_messages() {
 }
 
 fn files_that_are_no_blocks() {
+    crate::exercises!("gap_areas", "1.4");
     each(&subjects(&["foo"]), 100_000, |stream| {
         stream.put("foo", b"");
         let state = stream.state();
@@ -196,6 +204,7 @@ fn files_that_are_no_blocks() {
 }
 
 fn the_only_block_is_gone() {
+    crate::exercises!("gap_areas", "1.4");
     let mut stream = Stream::new(&subjects(&["test"]), 100_000);
     stream.put("test", b"");
     stream.stop();
@@ -207,6 +216,7 @@ fn the_only_block_is_gone() {
 }
 
 fn a_removed_block_is_back() {
+    crate::exercises!("gap_areas", "1.4");
     let mut stream = Stream::new(&subjects(&["test"]), 1 << 20);
     // So large that its block does not wait to be removed.
     stream.put("test", &vec![0; 100_000]);
@@ -225,6 +235,7 @@ fn a_removed_block_is_back() {
 }
 
 fn the_last_sequence_is_in_the_index() {
+    crate::exercises!("gap_areas", "1.4");
     let config = StreamConfig {
         max_age: GoDuration(2_000_000_000),
         retention: RetentionPolicy::WorkQueue,
@@ -247,6 +258,7 @@ fn the_last_sequence_is_in_the_index() {
 }
 
 fn nothing_is_added_for_what_limits_removed() {
+    crate::exercises!("gap_areas", "1.7");
     let config = StreamConfig { max_age: GoDuration(1_000_000_000), ..subjects(&["*"]) };
     let mut stream = Stream::new(&config, 100_000);
     stream.put("A", b"hello");

@@ -68,6 +68,7 @@ fn schedule() {
 }
 
 fn schedules_are_found_again() {
+    crate::exercises!("gap_areas", "1.4");
     let pad = "X".repeat(200);
     each(&scheduling(&["sched.>"]), 4096, |files| {
         let subject = |n: i64| format!("sched.AAAA-{n:05}-{}", "A".repeat(40));
@@ -119,6 +120,7 @@ fn schedules_go_with_their_block() {
 }
 
 fn expiries_and_schedules_are_found_again() {
+    crate::exercises!("gap_areas", "1.4");
     let config = StreamConfig { allow_msg_ttl: true, ..scheduling(&[">"]) };
     each(&config, 4096, |files| {
         let headers = format!("NATS/1.0\r\nNats-TTL: 5\r\n{}\r\n\r\n", at(NOW + 5 * SECOND, "bar"));
@@ -187,6 +189,7 @@ fn put_from(files: &mut Files, source: &str, seq: u64, more: &str) {
 }
 
 fn sources_are_found_again() {
+    crate::exercises!("gap_areas", "1.4");
     let mut files = sourcing(&["ORIGIN"], 256);
     (1..=10).for_each(|seq| put_from(&mut files, "ORIGIN", seq, " IDENTITY1"));
     assert!(files.store.blocks() >= 2);
@@ -228,6 +231,7 @@ fn sources_that_are_not_read_any_more() {
 }
 
 fn sources_from_an_older_file() {
+    crate::exercises!("gap_areas", "1.4");
     let names = ["ORIGIN1", "ORIGIN2", "ORIGIN3"];
     for (first, last) in [(15, 30), (5, 6)] {
         let mut files = sourcing(&names, 256);

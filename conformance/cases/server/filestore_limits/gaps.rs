@@ -48,12 +48,14 @@ fn single(count: usize) -> Files {
 }
 
 fn two_gaps() {
+    crate::exercises!("gap_areas", "1.7");
     let mut files = single(20);
     files.remove([10, 15]);
     tells(&mut files, &[(10, 10), (15, 15)]);
 }
 
 fn gaps_of_whole_blocks() {
+    crate::exercises!("gap_areas", "1.7");
     let mut files = single(20);
     files.remove([10]);
     tells(&mut files, &[(10, 10)]);
@@ -75,6 +77,7 @@ fn gaps_of_whole_blocks() {
 }
 
 fn gaps_in_blocks() {
+    crate::exercises!("gap_areas", "1.7");
     let mut files = plain(&subjects(&[]), 256);
     (0..20).for_each(|_| _ = files.put_payload("foo", &[0; 20]));
     assert_eq!(files.store.blocks(), 5);
@@ -101,6 +104,7 @@ fn gaps_in_blocks() {
 }
 
 fn gaps_and_blocks_without_messages() {
+    crate::exercises!("gap_areas", "1.7");
     let mut files = plain(&subjects(&[]), 6 * LEN);
     files.put_many("foo", 6);
     for n in 0..5 {
@@ -120,6 +124,7 @@ fn gaps_and_blocks_without_messages() {
 }
 
 fn gaps_seen_from_outside() {
+    crate::exercises!("gap_areas", "1.7");
     let mut files = plain(&subjects(&["foo"]), 10 * (LEN + 5));
     (0..100).for_each(|_| _ = files.put_payload("foo", b"hello"));
     let inner = |block: u64| (block * 10 + 2, block * 10 + 9);
@@ -140,6 +145,7 @@ fn gaps_seen_from_outside() {
 }
 
 fn what_is_deleted_already_stays_so() {
+    crate::exercises!("gap_areas", "1.7");
     let mut files = plain(&subjects(&[]), 10 * LEN);
     files.put_many("foo", 230);
     let run = |first, count| DeleteBlock::run(first, count).unwrap();
@@ -175,6 +181,7 @@ fn remove_range(files: &mut Files, first: u64, last: u64) {
 }
 
 fn ranges() {
+    crate::exercises!("gap_areas", "1.7");
     let mut files = single(20);
     for _ in 0..2 {
         remove_range(&mut files, 1, 1);
@@ -202,6 +209,7 @@ fn ranges() {
 }
 
 fn ranges_in_blocks() {
+    crate::exercises!("gap_areas", "1.7");
     let mut files = plain(&subjects(&[]), 256);
     (0..20).for_each(|_| _ = files.put_payload("foo", &[0; 16]));
     assert_eq!(files.store.blocks(), 4);
@@ -225,6 +233,7 @@ fn ranges_in_blocks() {
 }
 
 fn ranges_over_tombstones() {
+    crate::exercises!("gap_areas", "1.7");
     // Four messages in each block, and four tombstones.
     let mut files = plain(&subjects(&[]), 256);
     let rest = [0; 256 - 4 * LEN as usize];

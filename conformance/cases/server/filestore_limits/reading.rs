@@ -32,6 +32,7 @@ crate::cases! {
 }
 
 fn subject_of_a_sequence() {
+    crate::exercises!("gap_areas", "1.10");
     let mut files = plain(&subjects(&["foo.>"]), 4096);
     assert_eq!(files.put("foo.bar"), 1);
     assert!(matches!(files.store.subject_for_seq(0), Err(StoreError::NotFound)));
@@ -40,6 +41,7 @@ fn subject_of_a_sequence() {
 }
 
 fn subjects_of_many_blocks() {
+    crate::exercises!("gap_areas", "1.10");
     let subject = |seq: u64| format!("foo.seq-{seq:05}-{}", "A".repeat(40));
     each(&subjects(&["foo.>"]), 1024, |files| {
         (1..=256).for_each(|seq| _ = files.put(&subject(seq)));
@@ -85,6 +87,7 @@ fn spoilt(of_one: bool, needed: &[u32]) -> Files {
 }
 
 fn blocks_are_skipped() {
+    crate::exercises!("gap_areas", "1.10");
     let mut set = SimpleSublist::new();
     for subject in ["b", "d"] {
         set.insert(subject.as_bytes(), ()).unwrap();
@@ -104,6 +107,7 @@ fn blocks_are_skipped() {
 }
 
 fn purge_looks_where_the_subject_is() {
+    crate::exercises!("gap_areas", "1.10");
     for (subject, purged) in [("none", 0), ("b", 1)] {
         let mut files = spoilt(true, &[6]);
         let filter = Filter::of(subject.as_bytes());
@@ -113,6 +117,7 @@ fn purge_looks_where_the_subject_is() {
 }
 
 fn first_of_a_subject() {
+    crate::exercises!("gap_areas", "1.10");
     each(&subjects(&[">"]), LEN, |files| {
         files.put_many("foo", 2);
         assert_eq!(files.store.blocks(), 2);
@@ -128,6 +133,7 @@ fn first_of_a_subject() {
 }
 
 fn damage_does_not_stop_writes() {
+    crate::exercises!("gap_areas", "1.5");
     let config = StreamConfig { max_msgs_per_subject: 3, ..subjects(&["foo"]) };
     let mut files = plain(&config, 2 * LEN);
     files.put_many("foo", 3);

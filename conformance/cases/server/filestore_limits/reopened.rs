@@ -31,6 +31,7 @@ crate::cases! {
 }
 
 fn a_block_is_gone() {
+    crate::exercises!("gap_areas", "1.4");
     each(&subjects(&["foo"]), LEN, |files| {
         files.put_many("foo", 3);
         assert_eq!(files.store.blocks(), 3);
@@ -43,6 +44,7 @@ fn a_block_is_gone() {
 }
 
 fn first_sequence_stays() {
+    crate::exercises!("gap_areas", "1.7");
     each(&subjects(&["foo"]), 10 * LEN, |files| {
         files.put_many("foo", 20);
         assert_eq!(files.store.blocks(), 2);
@@ -58,6 +60,7 @@ fn first_sequence_stays() {
 }
 
 fn first_sequence_behind_gaps() {
+    crate::exercises!("gap_areas", "1.7");
     for lost in [false, true] {
         each(&subjects(&["foo"]), 10 * LEN, |files| {
             files.put_many("foo", 50);
@@ -89,6 +92,7 @@ fn first_sequence_behind_gaps() {
 }
 
 fn a_block_is_cut() {
+    crate::exercises!("gap_areas", "1.4");
     // Bytes that are left, and the messages in them.
     for (left, messages) in [(0, 0), (5 * LEN, 5), (5 * LEN + 7, 5), (10 * LEN - 1, 9)] {
         each(&subjects(&[">"]), 4096, |files| {
@@ -111,6 +115,7 @@ fn a_block_is_cut() {
 }
 
 fn an_index_from_before_a_removal() {
+    crate::exercises!("gap_areas", "1.4");
     for (erase, smaller) in [(false, false), (false, true), (true, false), (true, true)] {
         each(&subjects(&[]), 4 * LEN, |files| {
             files.put_many("foo", 5);
@@ -134,6 +139,7 @@ fn an_index_from_before_a_removal() {
 }
 
 fn messages_out_of_order() {
+    crate::exercises!("gap_areas", "1.4");
     for order in [&[1, 3, 2, 4][..], &[1, 2, 2, 3]] {
         let mut files = plain(&subjects(&["foo"]), 4096);
         files.put_many("foo", 4);
@@ -155,6 +161,7 @@ fn messages_out_of_order() {
 }
 
 fn times_to_live_in_damaged_blocks() {
+    crate::exercises!("gap_areas", "1.4");
     let config = StreamConfig { allow_msg_ttl: true, ..subjects(&[]) };
     each(&config, 60, |files: &mut Files| {
         for _ in 0..3 {
@@ -180,6 +187,7 @@ fn times_to_live_in_damaged_blocks() {
 }
 
 fn written_before_it_is_cut() {
+    crate::exercises!("gap_areas", "1.8");
     each(&subjects(&[]), 8192, |files| {
         for seq in 1..=2 {
             assert_eq!(files.put_payload("foo", &[0; 100]), seq);
@@ -193,6 +201,7 @@ fn written_before_it_is_cut() {
 }
 
 fn written_before_the_next_block() {
+    crate::exercises!("gap_areas", "1.8");
     each(&subjects(&[]), 8192, |files| {
         files.put("foo");
         assert_eq!(files.bytes(1).len(), 0);
@@ -207,6 +216,7 @@ fn written_before_the_next_block() {
 }
 
 fn written_by_a_sync() {
+    crate::exercises!("gap_areas", "1.8");
     each(&subjects(&[]), 8192, |files| {
         assert_eq!(files.put("foo"), 1);
         assert_eq!(files.bytes(1).len(), 0);

@@ -37,6 +37,7 @@ crate::cases! {
 }
 
 fn truncated_to_a_removed_block() {
+    crate::exercises!("gap_areas", "1.1");
     each(&subjects(&["foo"]), 200, |files| {
         files.put_last("foo");
         files.put_last("foo");
@@ -69,6 +70,7 @@ fn is_packed_rightly(files: &mut Files) {
 }
 
 fn compressed_after_truncate() {
+    crate::exercises!("gap_areas", "1.3");
     for erase in [false, true] {
         each(&subjects(&["foo"]), 4096, |files| {
             files.put("foo");
@@ -95,6 +97,7 @@ fn compressed_after_truncate() {
 }
 
 fn erase_is_whole() {
+    crate::exercises!("gap_areas", "1.7");
     for in_last in [true, false] {
         each(&subjects(&["foo"]), 4096, |files| {
             files.put_many("foo", 2);
@@ -117,6 +120,7 @@ fn erase_is_whole() {
 }
 
 fn erase_keeps_tombstones() {
+    crate::exercises!("gap_areas", "1.7");
     let secret = b"secret!";
     for in_own_block in [false, true] {
         each(&subjects(&["foo"]), 4096, |files| {
@@ -168,6 +172,7 @@ fn erase_forgets_the_subject() {
 }
 
 fn blocks_that_limits_remove() {
+    crate::exercises!("gap_areas", "1.1");
     each(&subjects(&["foo"]), 10 * LEN, |files| {
         files.put_many("foo", 20);
         assert_eq!(files.store.blocks(), 2);
@@ -203,6 +208,7 @@ fn limits_are_accounted_for() {
 }
 
 fn deleted_in_a_smaller_block() {
+    crate::exercises!("gap_areas", "1.7");
     each(&subjects(&["foo"]), 6 * LEN, |files| {
         files.put_many("foo", 6);
         files.remove([1, 3, 4, 6]);
@@ -248,6 +254,7 @@ fn ends_of_a_smaller_block() {
 }
 
 fn tombstones_in_an_empty_block() {
+    crate::exercises!("gap_areas", "1.7");
     each(&subjects(&["foo"]), 200, |files| {
         files.put("foo");
         files.put_last("foo");
@@ -268,6 +275,7 @@ fn tombstones_in_an_empty_block() {
 }
 
 fn spent_tombstones_go() {
+    crate::exercises!("gap_areas", "1.7");
     let block_len = LEN + 3 * TOMBSTONE;
     each(&subjects(&["foo"]), block_len, |files| {
         files.put_many("foo", 4);
@@ -316,6 +324,7 @@ fn skip_and_compact() {
 }
 
 fn compact_makes_the_file_smaller() {
+    crate::exercises!("gap_areas", "1.1");
     let mut files = plain(&subjects(&[]), 8 << 20);
     (0..20).for_each(|_| _ = files.put_payload("foo", &[7; 256 * 1024]));
     assert_eq!(files.store.compact(20).unwrap(), 19);
@@ -328,6 +337,7 @@ fn compact_makes_the_file_smaller() {
 }
 
 fn compact_in_a_compressed_block() {
+    crate::exercises!("gap_areas", "1.3");
     const LEN: usize = 64 * 1024;
     // Nothing that can be compressed.
     let mut state = 1_u64;
@@ -363,6 +373,7 @@ fn compact_in_a_compressed_block() {
 }
 
 fn truncated_file() {
+    crate::exercises!("gap_areas", "1.5");
     each(&subjects(&[]), 4096, |files| {
         files.put_many("foo", 3);
         files.store.flush().unwrap();

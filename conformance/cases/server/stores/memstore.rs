@@ -46,6 +46,7 @@ fn message<'a>(subject: &'a str, payload: &'a [u8]) -> NewMessage<'a> {
 }
 
 fn basics() {
+    crate::exercises!("gap_areas", "1.9");
     let mut stream = memory(&subjects(&[]));
     assert_eq!(stream.put_payload("foo", HELLO), 1);
     let state = stream.state();
@@ -57,6 +58,7 @@ fn basics() {
 }
 
 fn message_limit() {
+    crate::exercises!("gap_areas", "1.9");
     let mut stream = memory(&StreamConfig { max_msgs: 10, ..subjects(&[]) });
     (0..10).for_each(|_| _ = stream.put_payload("foo", HELLO));
     assert_eq!(stream.span(), (10, 1, 10));
@@ -66,6 +68,7 @@ fn message_limit() {
 }
 
 fn bytes_limit() {
+    crate::exercises!("gap_areas", "1.9");
     let size = 3 + 512 + 16;
     let max_bytes = size * 1024;
     let mut stream = memory(&StreamConfig { max_bytes: max_bytes as i64, ..subjects(&[]) });
@@ -78,6 +81,7 @@ fn bytes_limit() {
 }
 
 fn bytes_limit_refuses() {
+    crate::exercises!("gap_areas", "1.9");
     let config = StreamConfig { max_bytes: 100, discard: DiscardPolicy::New, ..subjects(&[]) };
     let mut stream = memory(&config);
     for n in 0..10 {
@@ -92,6 +96,7 @@ fn bytes_limit_refuses() {
 }
 
 fn age_limit() {
+    crate::exercises!("gap_areas", "1.9");
     let max_age = SECOND / 100;
     let mut stream = memory(&StreamConfig { max_age: GoDuration(max_age), ..subjects(&[]) });
     for round in 1..=2 {
@@ -119,6 +124,7 @@ fn time_stamps() {
 }
 
 fn purge() {
+    crate::exercises!("gap_areas", "1.9");
     let mut stream = memory(&subjects(&[]));
     (0..10).for_each(|_| _ = stream.put_payload("foo", HELLO));
     assert_eq!(stream.state().messages, 10);
@@ -130,6 +136,7 @@ fn purge() {
 }
 
 fn compact() {
+    crate::exercises!("gap_areas", "1.9");
     let mut stream = memory(&subjects(&[]));
     (0..10).for_each(|_| _ = stream.put_payload("foo", HELLO));
     assert_eq!(stream.store.compact(6).unwrap(), 5);
@@ -141,6 +148,7 @@ fn compact() {
 }
 
 fn erase() {
+    crate::exercises!("gap_areas", "1.9");
     let mut stream = memory(&subjects(&[]));
     stream.put_payload("foo", HELLO);
     assert_eq!(stream.load(1).unwrap().payload(), HELLO);
@@ -174,6 +182,7 @@ fn deleted_in_the_state() {
 }
 
 fn truncate() {
+    crate::exercises!("gap_areas", "1.9");
     let mut stream = memory(&subjects(&[]));
     stream.put_many("foo", 49);
     stream.put_many("bar", 51);
@@ -190,6 +199,7 @@ fn truncate() {
 }
 
 fn purge_of_a_subject() {
+    crate::exercises!("gap_areas", "4.5");
     let mut stream = memory(&subjects(&[]));
     stream.put_many("foo", 100);
     assert_eq!(stream.store.purge_ex(filter("foo"), 0, 0).unwrap(), 100);
@@ -197,6 +207,7 @@ fn purge_of_a_subject() {
 }
 
 fn messages_per_subject() {
+    crate::exercises!("gap_areas", "1.9");
     let config = StreamConfig { max_msgs_per_subject: 10, ..subjects(&["foo"]) };
     let mut stream = memory(&config);
     stream.update(|config| config.max_msgs_per_subject = 50);
@@ -247,6 +258,7 @@ fn deleted_for_replicas() {
 }
 
 fn skip() {
+    crate::exercises!("gap_areas", "1.9");
     let mut stream = memory(&subjects(&["*"]));
     let skipped = stream.store.skip_many(10, 100, NOW);
     assert!(matches!(skipped, Err(StoreError::SequenceMismatch)));
@@ -265,6 +277,7 @@ fn skip() {
 }
 
 fn purge_up_to_a_deleted_message() {
+    crate::exercises!("gap_areas", "4.5");
     let mut stream = memory(&subjects(&["foo"]));
     stream.put_many("foo", 10);
     stream.remove([2, 9]);
@@ -291,6 +304,7 @@ fn purge_forgets_what_was_deleted() {
 }
 
 fn time_to_live() {
+    crate::exercises!("gap_areas", "1.9");
     let mut stream = memory(&StreamConfig { allow_msg_ttl: true, ..subjects(&["test"]) });
     (0..10).for_each(|_| _ = stream.put_ttl("test", 1));
     assert_eq!(stream.span(), (10, 1, 10));
@@ -301,6 +315,7 @@ fn time_to_live() {
 }
 
 fn delete_markers() {
+    crate::exercises!("gap_areas", "1.9");
     let mut stream = memory(&StreamConfig {
         max_age: GoDuration(SECOND),
         allow_msg_ttl: true,
@@ -342,6 +357,7 @@ fn time_to_live_is_allowed_and_not() {
 }
 
 fn schedule() {
+    crate::exercises!("gap_areas", "1.9");
     let config = StreamConfig { allow_msg_schedules: true, ..subjects(&["foo.*"]) };
     let mut stream = memory(&config);
     let at = Time::from_unix_ns(NOW + SECOND);

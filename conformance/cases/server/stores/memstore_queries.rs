@@ -25,6 +25,7 @@ crate::cases! {
 }
 
 fn subjects_totals() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = memory(&subjects(&["*.*"]));
     let mut rng = Rng::from_seed(1);
     let mut expected = BTreeMap::<String, u64>::new();
@@ -49,6 +50,7 @@ fn subjects_totals() {
 }
 
 fn num_pending() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = memory(&subjects(&["*.*.*.*"]));
     let mut rng = Rng::from_seed(2);
     let mut stored = Vec::new();
@@ -106,6 +108,7 @@ fn lasts(stream: &mut Stream, filters: &[&str], max_seq: u64) -> Vec<u64> {
 }
 
 fn last_sequences() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = memory(&subjects(&["foo.*", "bar.*"]));
     for first in ["foo", "bar"] {
         for _ in 0..33 {
@@ -149,6 +152,7 @@ fn too_many_last_sequences() {
 }
 
 fn num_pending_of_a_set() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = memory(&subjects(&["ev.*"]));
     let mut rng = Rng::from_seed(3);
     let subjects: Vec<String> = (0..10_000).map(|n| format!("ev.{:x}", n * 7919)).collect();
@@ -179,6 +183,7 @@ fn num_pending_from_within() {
 }
 
 fn all_last_sequences() {
+    crate::exercises!("gap_areas", "1.10");
     let config = StreamConfig { max_msgs_per_subject: 50, ..subjects(&["*.*"]) };
     let mut stream = memory(&config);
     let mut rng = Rng::from_seed(4);
@@ -230,6 +235,7 @@ fn bounds(stream: &mut Stream, meant: &str, start: u64) -> Option<(u64, u64)> {
 }
 
 fn bounds_of_a_pattern() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = taking_turns();
     for (meant, start, expected) in [
         ("foo.bar.*", 0, Some((1, 12))),
@@ -249,6 +255,7 @@ fn bounds_of_a_pattern() {
 }
 
 fn bounds_of_a_subject() {
+    crate::exercises!("gap_areas", "1.10");
     let mut stream = taking_turns();
     for (meant, start, expected) in [
         ("foo.bar.a", 0, Some((1, 1))),

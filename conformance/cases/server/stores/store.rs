@@ -25,6 +25,7 @@ fn gap_of_one(stream: &mut Stream) {
 }
 
 fn compact_forgets_what_was_deleted() {
+    crate::exercises!("gap_areas", "1.9");
     for seq in 2..=4 {
         each(&subjects(&["foo"]), |stream| {
             gap_of_one(stream);
@@ -36,6 +37,7 @@ fn compact_forgets_what_was_deleted() {
 }
 
 fn compact_to_a_deleted_message() {
+    crate::exercises!("gap_areas", "1.9");
     each(&subjects(&["foo"]), |stream| {
         stream.put_many("foo", 3);
         stream.remove([2, 3]);
@@ -47,6 +49,7 @@ fn compact_to_a_deleted_message() {
 }
 
 fn truncate_forgets_what_was_deleted() {
+    crate::exercises!("gap_areas", "1.9");
     for seq in 0..=1 {
         each(&subjects(&["foo"]), |stream| {
             gap_of_one(stream);
@@ -58,6 +61,7 @@ fn truncate_forgets_what_was_deleted() {
 }
 
 fn purge_of_nothing() {
+    crate::exercises!("gap_areas", "4.5");
     each(&subjects(&["foo"]), |stream| {
         assert_eq!(stream.store.purge().unwrap(), 0);
         assert_eq!(stream.span(), (0, 1, 0));
@@ -67,6 +71,7 @@ fn purge_of_nothing() {
 }
 
 fn purge_below_the_first_sequence() {
+    crate::exercises!("gap_areas", "4.5");
     each(&subjects(&["foo", "bar"]), |stream| {
         for _ in 0..5 {
             stream.put("foo");
@@ -80,6 +85,7 @@ fn purge_below_the_first_sequence() {
 }
 
 fn purge_keeps_the_last() {
+    crate::exercises!("gap_areas", "4.5");
     each(&subjects(&["foo"]), |stream| {
         stream.put_many("foo", 50);
         stream.remove((2..=50).step_by(2));
@@ -91,6 +97,7 @@ fn purge_keeps_the_last() {
 }
 
 fn deleted_at_the_end() {
+    crate::exercises!("gap_areas", "1.9");
     // What is done with the sequence.
     let ways: [fn(&mut Stream, u64); 4] = [
         |stream, seq| {

@@ -13,6 +13,7 @@ crate::cases! {
 }
 
 fn a_limit_that_was_none() {
+    crate::exercises!("gap_areas", "1.9");
     each(&subjects(&["foo"]), |stream| {
         stream.put_many("foo", 5);
         assert_eq!(stream.span(), (5, 1, 5));
@@ -26,6 +27,7 @@ fn a_limit_that_was_none() {
 }
 
 fn a_limit_of_one_spares_the_last() {
+    crate::exercises!("gap_areas", "1.9");
     let config = StreamConfig { max_msgs_per_subject: -1, ..subjects(&["foo.*"]) };
     each(&config, |stream| {
         let fill = |stream: &mut Stream| {
@@ -53,6 +55,7 @@ fn a_limit_of_one_spares_the_last() {
 }
 
 fn time_to_live_is_allowed_and_not() {
+    crate::exercises!("gap_areas", "1.9");
     each(&subjects(&["foo"]), |stream| {
         let first = stream.put_ttl("foo", 1);
         stream.wait(2 * SECOND);
@@ -71,6 +74,7 @@ fn time_to_live_is_allowed_and_not() {
 }
 
 fn new_messages_are_refused() {
+    crate::exercises!("gap_areas", "1.9");
     let config = |msgs, bytes, per_subject, new_per_subject| StreamConfig {
         discard: DiscardPolicy::New,
         max_msgs: msgs,

@@ -20,6 +20,7 @@ crate::cases! {
 }
 
 fn next_of_a_set() {
+    crate::exercises!("gap_areas", "1.10");
     each(&subjects(&["foo.*"]), |stream| {
         let names: Vec<String> = (0..1000).map(|n| format!("foo.{n}")).collect();
         names.iter().for_each(|name| _ = stream.put_payload(name, b"ZZZ"));
@@ -38,6 +39,7 @@ fn next_of_a_set() {
 }
 
 fn next_of_a_pattern_that_comes_late() {
+    crate::exercises!("gap_areas", "1.10");
     each(&subjects(&["bar.*", "foo.*"]), |stream| {
         (0..100).for_each(|n| _ = stream.put(&format!("bar.{n}")));
         assert_eq!(stream.put("foo.1"), 101);
@@ -55,6 +57,7 @@ fn check(stream: &mut Stream, messages: u64, first_seq: u64, last_seq: u64) {
 }
 
 fn first_and_last_of_a_subject() {
+    crate::exercises!("gap_areas", "1.10");
     each(&subjects(&["foo"]), |stream| {
         stream.put_many("foo", 4);
         check(stream, 4, 1, 4);
@@ -95,6 +98,7 @@ fn the_only_one_of_a_subject() {
 }
 
 fn previous_of_a_set() {
+    crate::exercises!("gap_areas", "1.10");
     each(&subjects(&["foo.*"]), |stream| {
         (1..=1000).for_each(|n| _ = stream.put_payload(&format!("foo.{n}"), b"ZZZ"));
         let three = set(&["foo.5", "foo.15", "foo.105"]);
@@ -130,6 +134,7 @@ fn previous_of_everything() {
 }
 
 fn last_after_removals() {
+    crate::exercises!("gap_areas", "1.10");
     each(&subjects(&["foo"]), |stream| {
         let lasts =
             |stream: &mut Stream| stream.store.multi_last_seqs(filter("foo"), 0, 0).unwrap();
@@ -169,6 +174,7 @@ fn visit(
 }
 
 fn last_messages() {
+    crate::exercises!("gap_areas", "1.10");
     each(&subjects(&["foo.*"]), |stream| {
         // Three rounds: the last one is from 21 to 30.
         for _ in 0..3 {
@@ -195,6 +201,7 @@ fn last_messages() {
 }
 
 fn pending_last_messages() {
+    crate::exercises!("gap_areas", "1.10");
     each(&subjects(&["foo.*"]), |stream| {
         stream.put_many("foo.A", 10);
         stream.put("foo.B");

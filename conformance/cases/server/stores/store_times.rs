@@ -16,6 +16,7 @@ crate::cases! {
 const DAY: i64 = 24 * 3600 * SECOND;
 
 fn sequence_of_a_time_before_a_gap() {
+    crate::exercises!("gap_areas", "1.9");
     each(&subjects(&["foo"]), |stream| {
         stream.put_many("foo", 10);
         let time = stream.load(2).unwrap().time_ns;
@@ -28,6 +29,7 @@ fn sequence_of_a_time_before_a_gap() {
 }
 
 fn sequence_of_a_time_before_the_end() {
+    crate::exercises!("gap_areas", "1.9");
     each(&subjects(&["foo"]), |stream| {
         stream.put_many("foo", 3);
         let time = stream.load(2).unwrap().time_ns;

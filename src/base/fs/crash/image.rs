@@ -7,7 +7,7 @@ use crate::base::Rng;
 const SECTOR: usize = 512;
 
 /// A change of a file that no sync has made durable.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Change {
     Write { offset: usize, data: Vec<u8> },
     SetLen(usize),
@@ -31,7 +31,7 @@ fn put(image: &mut Vec<u8>, offset: usize, data: &[u8]) {
 }
 
 /// A file's two images.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct FileImage {
     live: Vec<u8>,
     durable: Vec<u8>,

@@ -59,7 +59,7 @@ pub enum Fault {
 #[derive(Clone, Debug)]
 pub struct CrashFs(Arc<Mutex<Disk>>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Node {
     File(FileImage),
     Dir,
@@ -128,6 +128,17 @@ impl CrashFs {
     pub fn kill(&self) -> Self {
         let disk = self.0.lock();
         Self::with(Disk::new(disk.nodes.clone(), disk.names.clone()))
+    }
+
+    /// Whether another disk holds the same, and the same of it is durable: what only reads changes
+    /// neither.
+    pub fn holds_the_same(&self, other: &Self) -> bool {
+        let (nodes, names) = {
+            let other = other.0.lock();
+            (other.nodes.clone(), other.names.clone())
+        };
+        let disk = self.0.lock();
+        disk.nodes == nodes && disk.names == names
     }
 
     /// Flips bit `bit` (0 is the lowest of the first byte) of a file.

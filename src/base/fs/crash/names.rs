@@ -12,7 +12,7 @@ pub(super) type Ino = usize;
 type Slot = (Ino, OsString);
 
 /// A change of names that no sync of a directory has made durable.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Change {
     /// Names that end to be, then the name that begins, if one does.
     gone: Option<Slot>,
@@ -35,7 +35,7 @@ impl Change {
 }
 
 /// All names of a file system.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Names {
     live: BTreeMap<Slot, Ino>,
     durable: BTreeMap<Slot, Ino>,

@@ -222,3 +222,20 @@ fn the_same_seed_finds_the_same() {
     }
     assert!((1..20).any(|seed| fs.crash(seed).files() != fs.crash(0).files()));
 }
+
+#[test]
+fn disks_that_hold_the_same() {
+    let fs = CrashFs::default();
+    let path = Path::new("/a");
+    fs.write(path, b"x", 0).unwrap();
+    let before = fs.kill();
+    assert_eq!(fs.read(path).unwrap(), b"x");
+    assert!(fs.holds_the_same(&before) && fs.holds_the_same(&fs));
+    let file = fs.open(path, OpenMode { write: true, ..OpenMode::default() }).unwrap();
+    assert!(fs.holds_the_same(&before));
+    file.sync_data().unwrap();
+    assert!(!fs.holds_the_same(&before), "the content is durable now");
+    let before = fs.kill();
+    fs.sync_dir(Path::new("/")).unwrap();
+    assert!(!fs.holds_the_same(&before), "the name is durable now");
+}

@@ -99,7 +99,7 @@ impl FileStore {
     /// none of them.
     fn note(&mut self, new: &NewMessage<'_>, seq: u64, time_ns: i64) {
         if new.ttl_s > 0 && self.config.allow_msg_ttl && self.stays(seq).is_some() {
-            self.expiries.add(seq, expiry(time_ns, new.ttl_s));
+            self.expiries.add(seq, message::expiry_ns(time_ns, new.ttl_s));
         }
         if self.schedules.is_some() {
             self.note_schedule(new, seq, time_ns);
@@ -115,21 +115,11 @@ impl FileStore {
     fn note_schedule(&mut self, new: &NewMessage<'_>, seq: u64, time_ns: i64) {
         let Some(at) = self.stays(seq) else { return };
         let Some(schedules) = &mut self.schedules else { return };
-        match message::schedule(&self.disk.env, new.headers, time_ns, time_ns) {
-            Some(at_ns) => {
-                schedules.set(seq, new.subject, at_ns);
-                if let Some(block) = self.blocks.get_mut(at) {
-                    block.schedules += 1;
-                }
-            }
-            None if message::scheduler(new.headers).is_none() => {
-                schedules.remove_subject(new.subject);
-            }
-            None => {}
-        }
-        let again = message::scheduler(new.headers).zip(message::schedule_next(new.headers));
-        if let Some((subject, at_ns)) = again {
-            schedules.rearm(subject, at_ns);
+        let (env, stored) = (&self.disk.env, (seq, time_ns));
+        let is_one =
+            message::note_schedule(env, schedules, stored, new.subject, new.headers, time_ns);
+        if is_one && let Some(block) = self.blocks.get_mut(at) {
+            block.schedules += 1;
         }
     }
 
@@ -280,9 +270,4 @@ impl FileStore {
         }
         Ok(())
     }
-}
-
-/// When a message's own time to live ends.
-pub(super) fn expiry(time_ns: i64, ttl_s: i64) -> i64 {
-    time_ns.saturating_add(ttl_s.saturating_mul(1_000_000_000))
 }

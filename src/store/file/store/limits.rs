@@ -1,10 +1,11 @@
 //! What the stream's limits refuse or remove, and what expires.
 
 use super::super::record::message_len;
+use super::super::state::Totals;
+use super::super::subjects::Subjects;
 use super::FileStore;
-use super::append::expiry;
 use super::remove::Why;
-use crate::model::DiscardPolicy;
+use crate::model::{DiscardPolicy, StreamConfig};
 use crate::store::message;
 use crate::store::stream::{Expired, Filter, NewMessage, StoreError};
 use std::ops::ControlFlow;
@@ -14,6 +15,27 @@ const SECOND_NS: i64 = 1_000_000_000;
 /// A limit; none if it is not positive.
 fn limit(value: i64) -> Option<u64> {
     u64::try_from(value).ok().filter(|limit| *limit > 0)
+}
+
+/// Whether a configuration allows less than there is.
+pub(super) fn removes(
+    config: &StreamConfig,
+    totals: &Totals,
+    subjects: &Subjects,
+    now_ns: i64,
+) -> bool {
+    let over = |max: i64, found: u64| limit(max).is_some_and(|max| found > max);
+    let totals_over = config.discard == DiscardPolicy::Old
+        && (over(config.max_msgs, totals.messages) || over(config.max_bytes, totals.bytes));
+    let oldest_ns = limit(config.max_age.0).map(|max_age| now_ns.saturating_sub_unsigned(max_age));
+    let is_old = totals.messages > 0 && oldest_ns.is_some_and(|oldest| totals.first_ns <= oldest);
+    let subject_over = subjects.try_for_each(Filter::All, |_, _, state| {
+        match over(config.max_msgs_per_subject, state.messages) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    totals_over || is_old || subject_over.is_break()
 }
 
 impl FileStore {
@@ -165,7 +187,7 @@ impl FileStore {
     /// Whether a message is too old, or has lived as long as it was to.
     fn is_due(&mut self, seq: u64, now_ns: i64) -> Result<bool, StoreError> {
         let Some((time_ns, ttl_s)) = self.age_of(seq)? else { return Ok(false) };
-        let ended = ttl_s > 0 && expiry(time_ns, ttl_s) <= now_ns;
+        let ended = ttl_s > 0 && message::expiry_ns(time_ns, ttl_s) <= now_ns;
         let old = self.oldest_ns(now_ns).is_some_and(|oldest_ns| time_ns <= oldest_ns);
         Ok((self.config.allow_msg_ttl && ended) || (old && ttl_s >= 0))
     }
@@ -185,7 +207,7 @@ impl FileStore {
             self.read_subject(seq)?;
             self.proposals.remove(seq, &self.subject);
             if ttl_s > 0 && self.config.allow_msg_ttl {
-                self.expiries.add(seq, expiry(time_ns, ttl_s));
+                self.expiries.add(seq, message::expiry_ns(time_ns, ttl_s));
             }
         }
         Ok(())

@@ -4,9 +4,9 @@ use super::super::hash::KeyedHash;
 use super::super::index;
 use super::super::layout;
 use super::FileStore;
-use super::append::expiry;
 use super::disk::{FILE_MODE, gone};
 use crate::model::FileStreamInfo;
+use crate::store::message;
 use crate::store::stream::StoreError;
 use std::path::Path;
 
@@ -126,20 +126,21 @@ impl FileStore {
         if !self.dirty {
             return Ok(());
         }
-        let last_seq = self.totals.last_seq;
+        // What is known is known below the next sequence.
+        let next_seq = self.totals.last_seq + 1;
         if self.config.allow_msg_ttl {
             // Those that are left to the owner to remove have yet to go.
             let mut expiries = self.expiries.clone();
             for seq in self.proposals.iter().collect::<Vec<_>>() {
                 if let Some((time_ns, ttl_s)) = self.age_of(seq)?.filter(|(_, ttl_s)| *ttl_s > 0) {
-                    expiries.add(seq, expiry(time_ns, ttl_s));
+                    expiries.add(seq, message::expiry_ns(time_ns, ttl_s));
                 }
             }
-            let content = expiries.encode(last_seq);
+            let content = expiries.encode(next_seq);
             self.replace(&self.disk.dir.join(layout::EXPIRIES), &content)?;
         }
         if let Some(schedules) = &self.schedules {
-            let content = schedules.encode(last_seq);
+            let content = schedules.encode(next_seq);
             self.replace(&self.disk.dir.join(layout::SCHEDULES), &content)?;
         }
         let sources = self.known_sources();
@@ -148,7 +149,7 @@ impl FileStore {
             // It would be taken for that of a source which is configured later.
             gone(self.disk.env.fs().remove_file(&path))?;
         } else {
-            self.replace(&path, &sources.encode(last_seq))?;
+            self.replace(&path, &sources.encode(next_seq))?;
         }
         self.write_index()?;
         self.dirty = false;

@@ -10,9 +10,11 @@ use super::super::repair::{self, Fix, Purge};
 use super::super::state::{BlockState, Gaps};
 use super::FileStore;
 use super::disk::Disk;
+use super::limits;
 use super::message_block::MessageBlock;
 use super::places::SPAN_MAX;
 use crate::base::Env;
+use crate::base::fs::Fs;
 use crate::ds::expiries::Expiries;
 use crate::model::{FileStreamInfo, StreamConfig, StreamSource};
 use crate::store::message;
@@ -22,7 +24,7 @@ use crate::store::sources::{SourceState, Sources};
 use crate::store::stream::{Effects, StoreError};
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How a store is opened.
@@ -62,6 +64,9 @@ pub enum OpenError {
     /// Its limits cannot be enforced, or what is not in its index not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Its configuration does not match its sum, and would remove messages.
+    #[error("{}: does not match meta.sum, and its limits would remove messages", .0.display())]
+    Limits(PathBuf),
     /// No server writes such a block.
     #[error("block {0} spans too many sequences")]
     Implausible(u32),
@@ -71,6 +76,35 @@ impl From<FileError> for OpenError {
     fn from(error: FileError) -> Self {
         Self::Recover(error.into())
     }
+}
+
+/// Refuses a configuration that is another stream's, and one in the clear that does not match its
+/// sum if its limits would remove messages: it may be damaged, and then they are not its limits. One
+/// that removes nothing is taken over, a crash between the two files leaves it so. Upstream refuses
+/// each that does not match.
+fn check_config(
+    fs: &dyn Fs,
+    dir: &Path,
+    keys: Option<&KeyRing>,
+    now_ns: i64,
+) -> Result<(), OpenError> {
+    let (path, name) = (dir.join(layout::META), recover::name(dir));
+    // What is not readable yet may be in the middle of a conversion.
+    let Ok(meta) = files::meta(fs, dir, &name, &name, keys) else { return Ok(()) };
+    let Ok(FileStreamInfo { config, .. }) = FileStreamInfo::decode(&meta.content) else {
+        return Ok(());
+    };
+    if config.name != name {
+        return Err(RecoverError::Name { path, name: config.name }.into());
+    }
+    if meta.sum_matches || meta.key.is_some() {
+        return Ok(());
+    }
+    let found = recover::stream(fs, dir, recover::Options { keys, ..Default::default() })?;
+    if limits::removes(&config, &found.totals, &found.subjects, now_ns) {
+        return Err(OpenError::Limits(path));
+    }
+    Ok(())
 }
 
 impl FileStore {
@@ -104,11 +138,13 @@ impl FileStore {
     /// `now_ns` goes.
     ///
     /// # Errors
-    /// When it is none, or is not readable with the configured keys.
+    /// When it is none, is another stream's, or is not readable with the configured keys; when its
+    /// configuration may be damaged so that messages would go. Nothing changes then.
     pub fn open(env: &Env, dir: &Path, options: Options, now_ns: i64) -> Result<Opened, OpenError> {
         let mut entropy = |buf: &mut [u8]| env.entropy(buf);
         let mut converted = Converted::default();
         let keys = options.keys.as_deref();
+        check_config(env.fs(), dir, keys, now_ns)?;
         if keys.is_some() {
             let mut converter = Converter { fs: env.fs(), keys, entropy: &mut entropy };
             converted = converter.stream(dir)?;
@@ -208,20 +244,21 @@ impl FileStore {
         let (mut from_ttl, mut from_schedule, mut from_source) = (0, 0, 0);
         // What is not readable was reported, and is made again from the messages. So is what knows
         // of later messages than there are.
+        // The number in a file is that of the first message that it does not know.
         let last_seq = self.totals.last_seq;
-        if let Some((found, high)) = expiries.and_then(|file| Expiries::decode(&file).ok())
-            && high <= last_seq
+        if let Some((found, next)) = expiries.and_then(|file| Expiries::decode(&file).ok())
+            && next.saturating_sub(1) <= last_seq
         {
-            (self.expiries, from_ttl) = (found, high);
+            (self.expiries, from_ttl) = (found, next.saturating_sub(1));
         }
-        if let Some((found, high)) = schedules.and_then(|file| Schedules::decode(&file).ok())
-            && high <= last_seq
+        if let Some((found, next)) = schedules.and_then(|file| Schedules::decode(&file).ok())
+            && next.saturating_sub(1) <= last_seq
         {
-            (self.schedules, from_schedule) = (Some(found), high);
+            (self.schedules, from_schedule) = (Some(found), next.saturating_sub(1));
         }
-        if let Some((found, high)) = sources.and_then(|file| Sources::decode(&file).ok()) {
+        if let Some((found, next)) = sources.and_then(|file| Sources::decode(&file).ok()) {
             // These cannot be made again from messages that are gone.
-            (self.sources, from_source) = (found, high.min(last_seq));
+            (self.sources, from_source) = (found, next.saturating_sub(1).min(last_seq));
         }
         if !self.config.allow_msg_ttl {
             self.expiries = Expiries::new();
@@ -250,7 +287,7 @@ impl FileStore {
             },
         )?;
         for (seq, time_ns, ttl_s) in found.into_iter().filter(|(_, _, ttl_s)| *ttl_s > 0) {
-            self.expiries.add(seq, super::append::expiry(time_ns, ttl_s));
+            self.expiries.add(seq, message::expiry_ns(time_ns, ttl_s));
         }
         Ok(())
     }
@@ -263,17 +300,8 @@ impl FileStore {
             high,
             |_| true,
             |seq, time_ns, subject, headers| {
-                match message::schedule(&env, headers, time_ns, now_ns) {
-                    Some(at_ns) => schedules.set(seq, subject, at_ns),
-                    None if message::scheduler(headers).is_none() => {
-                        schedules.remove_subject(subject)
-                    }
-                    None => {}
-                }
-                let again = message::scheduler(headers).zip(message::schedule_next(headers));
-                if let Some((subject, at_ns)) = again {
-                    schedules.rearm(subject, at_ns);
-                }
+                let stored = (seq, time_ns);
+                message::note_schedule(&env, &mut schedules, stored, subject, headers, now_ns);
             },
         );
         self.schedules = Some(schedules);

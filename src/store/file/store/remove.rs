@@ -1,7 +1,6 @@
 //! Removing single messages, and whole blocks.
 
 use super::FileStore;
-use super::append::expiry;
 use super::disk::Disk;
 use super::find::{behind, known};
 use super::message_block::{MessageBlock, Stamp};
@@ -89,7 +88,7 @@ impl FileStore {
     pub(super) fn forget(&mut self, gone: Gone) {
         self.forget_subject(gone.block, gone.seq);
         if gone.ttl_s > 0 {
-            self.expiries.remove(gone.seq, expiry(gone.time_ns, gone.ttl_s));
+            self.expiries.remove(gone.seq, message::expiry_ns(gone.time_ns, gone.ttl_s));
         }
         self.proposals.remove(gone.seq, &self.subject);
         if let Some(schedules) = &mut self.schedules {

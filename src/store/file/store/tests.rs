@@ -298,3 +298,85 @@ fn what_is_pending_of_the_only_subject_is_not_looked_for() {
     }
     assert!(files.store.reads < before + 20);
 }
+
+#[test]
+fn a_configuration_that_may_be_damaged_removes_nothing() {
+    use crate::store::file::recover::Cause;
+    let mut files = files();
+    files.put(5);
+    files.store.stop().unwrap();
+    let (fs, dir) = (files.env.fs(), files.store.dir.clone());
+    let meta = dir.join("meta.inf");
+    let sound = fs.read_to_string(&meta).unwrap();
+    let open = || FileStore::open(&files.env, &dir, files.options.clone(), NOW_NS + 2);
+    let change = |from: &str, to: &str| {
+        assert!(sound.contains(from), "{sound}");
+        fs.write(&meta, sound.replace(from, to).as_bytes(), 0).unwrap();
+    };
+    for (from, to) in [
+        ("\"max_msgs\":0", "\"max_msgs\":4"),
+        ("\"max_bytes\":0", "\"max_bytes\":9"),
+        ("\"max_msgs_per_subject\":0", "\"max_msgs_per_subject\":1"),
+        ("\"max_age\":0", "\"max_age\":1"),
+    ] {
+        change(from, to);
+        assert!(matches!(open().err(), Some(OpenError::Limits(_))), "{to}");
+        fs.write(&meta, sound.as_bytes(), 0).unwrap();
+        let mut store = open().unwrap().store;
+        assert_eq!(store.state().messages, 5, "{to}");
+        store.stop().unwrap();
+    }
+    // One that removes nothing is what a crash between the two files leaves.
+    change("\"max_msgs\":0", "\"max_msgs\":5");
+    let opened = open().unwrap();
+    assert!(matches!(opened.fixes[0].damage.cause, Cause::MetaSum), "{:?}", opened.fixes);
+    assert_eq!((opened.store.config().max_msgs, opened.store.state().messages), (5, 5));
+}
+
+#[test]
+fn the_directory_of_another_stream_is_left_alone() {
+    use crate::store::file::recover::RecoverError;
+    let mut files = files();
+    files.put(5);
+    files.store.stop().unwrap();
+    let (fs, dir) = (files.env.fs(), files.store.dir.clone());
+    let other = dir.with_file_name("T");
+    fs.rename(&dir, &other).unwrap();
+    let open = |dir: &Path| FileStore::open(&files.env, dir, files.options.clone(), NOW_NS);
+    let refused = open(&other).err();
+    let Some(OpenError::Recover(RecoverError::Name { name, .. })) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(name, "S");
+    fs.rename(&other, &dir).unwrap();
+    let opened = open(&dir).unwrap();
+    assert!(opened.fixes.is_empty(), "{:?}", opened.fixes);
+    assert_eq!(opened.store.state().messages, 5);
+}
+
+#[test]
+fn upstreams_expiries_are_known_below_the_next_sequence() {
+    use crate::ds::expiries::Expiries;
+    use crate::store::stream::StoredMessage;
+    let config = StreamConfig { name: "S".into(), allow_msg_ttl: true, ..StreamConfig::default() };
+    let mut files = Files::new(&config, None);
+    let headers = b"NATS/1.0\r\nNats-TTL: 5\r\n\r\n";
+    let new = NewMessage { subject: b"a", headers, ttl_s: 5, ..NewMessage::default() };
+    for _ in 0..3 {
+        files.store.store(new, NOW_NS).unwrap();
+    }
+    files.store.stop().unwrap();
+    let path = files.store.disk.dir.join("thw.db");
+    let fs = files.env.fs();
+    let (known, next) = Expiries::decode(&fs.read(&path).unwrap()).unwrap();
+    assert_eq!((known.len(), next), (3, 4));
+    // As if it had been written before the last message.
+    let mut older = known.clone();
+    assert!(older.remove(3, NOW_NS + 5_000_000_000));
+    fs.write(&path, &older.encode(3), 0).unwrap();
+    let opened = FileStore::open(&files.env, &files.store.dir, files.options.clone(), NOW_NS);
+    let mut store = opened.unwrap().store;
+    assert!(store.load(3, &mut StoredMessage::default()).is_ok());
+    store.expire(NOW_NS + 6_000_000_000).unwrap();
+    assert_eq!((store.state().messages, store.state().last_seq), (0, 3));
+}
