@@ -43,7 +43,7 @@ fn subjects(c: &mut Criterion) {
     let mut group = c.benchmark_group("subjects");
     group.sample_size(10).throughput(Throughput::Elements(SUBJECTS));
     group.bench_function("insert", |b| b.iter(|| filled(black_box(&names))));
-    let empty = || Subjects::with_capacity(names.len());
+    let empty = || Subjects::with_capacity(names.len(), 0);
     group.bench_function("insert/reserved", |b| {
         b.iter_batched(
             empty,

@@ -62,7 +62,10 @@ pub fn child(mut words: impl Iterator<Item = String>) -> Result<()> {
         "open" => {
             let opened =
                 FileStore::open(&Env::os(), &stream_dir(&root, STREAM), Options::default(), now());
-            totalled(&watch, &opened.map_err(|e| e.to_string())?.store)?
+            let mut store = opened.map_err(|e| e.to_string())?.store;
+            let cost = totalled(&watch, &store)?;
+            store.stop().map_err(|e| e.to_string())?;
+            cost
         }
         "always" => {
             let load = Always {

@@ -182,7 +182,7 @@ fn body(version: u8, cursor: &mut Cursor<'_>) -> Option<Index> {
     let count = cursor.uvarint()?;
     // An entry takes three bytes at least.
     let room = usize::try_from(count).ok()?.min(cursor.rest().len() / 3);
-    let mut subjects = Subjects::with_capacity(room);
+    let mut subjects = Subjects::with_capacity(room, cursor.rest().len() - 3 * room);
     for _ in 0..count {
         let subject = cursor.prefixed()?;
         if subject.is_empty() {

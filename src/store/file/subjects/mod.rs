@@ -144,9 +144,10 @@ pub struct Subjects {
 }
 
 impl Subjects {
-    /// Room for so many subjects.
-    pub fn with_capacity(subjects: usize) -> Self {
-        let entries = Entries { list: Vec::with_capacity(subjects), arena: Vec::new() };
+    /// Room for so many subjects of so many bytes in all.
+    pub fn with_capacity(subjects: usize, bytes: usize) -> Self {
+        let (list, arena) = (Vec::with_capacity(subjects), Vec::with_capacity(bytes));
+        let entries = Entries { list, arena };
         Self { table: HashTable::with_capacity(subjects), entries, ..Self::default() }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 #[test]
 fn counts_and_finds() {
-    let mut subjects = Subjects::with_capacity(1);
+    let mut subjects = Subjects::with_capacity(1, 1);
     for n in 0..5000_u32 {
         let name = format!("a.{}", n % 1000);
         let before = subjects.add_older(name.as_bytes(), 5 - n / 1000, (5000 - n).into());
