@@ -1,6 +1,7 @@
 //! Output that waits for its socket.
 
 use smallvec::SmallVec;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
@@ -10,6 +11,31 @@ const CHUNK_MAX: usize = 64 * 1024;
 const CHUNK_MIN: usize = 1024;
 /// Chunks handed to one write.
 const CHUNKS_PER_WRITE: usize = 64;
+
+/// Written chunks that a thread keeps at most, to use them again.
+const SPARE_MAX: usize = 16;
+
+thread_local! {
+    /// The allocator would give the memory of chunks back to the system whenever a connection has
+    /// caught up, and fetch it page by page when it is behind again.
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An empty chunk of [`CHUNK_MAX`] bytes.
+fn large_chunk() -> Vec<u8> {
+    let spare = SPARE.with_borrow_mut(Vec::pop);
+    spare.unwrap_or_else(|| Vec::with_capacity(CHUNK_MAX))
+}
+
+/// Keeps a chunk that was written, if it is large and not too many are kept.
+fn keep(mut chunk: Vec<u8>) {
+    SPARE.with_borrow_mut(|spare| {
+        if chunk.capacity() == CHUNK_MAX && spare.len() < SPARE_MAX {
+            chunk.clear();
+            spare.push(chunk);
+        }
+    });
+}
 
 /// A queue of bytes in pieces that are never moved once they are written to.
 #[derive(Debug, Default)]
@@ -46,8 +72,9 @@ impl Chunks {
                 None => {
                     let size = part.len().next_power_of_two().clamp(CHUNK_MIN, CHUNK_MAX);
                     // The second chunk and on are full size: whoever gets there is behind.
-                    let size = if self.list.is_empty() { size } else { CHUNK_MAX };
-                    self.list.push_back(Vec::with_capacity(size));
+                    let is_large = !self.list.is_empty() || size == CHUNK_MAX;
+                    let chunk = if is_large { large_chunk() } else { Vec::with_capacity(size) };
+                    self.list.push_back(chunk);
                 }
             }
         }
@@ -66,8 +93,9 @@ impl Chunks {
     /// Takes `n` bytes off the front.
     pub(super) fn advance(&mut self, n: usize) {
         let mut taken = self.taken + n;
-        while self.list.front().is_some_and(|front| front.len() <= taken) {
-            taken -= self.list.pop_front().map_or(0, |front| front.len());
+        while let Some(front) = self.list.pop_front_if(|front| front.len() <= taken) {
+            taken -= front.len();
+            keep(front);
         }
         self.taken = if self.list.is_empty() { 0 } else { taken };
     }
