@@ -13,7 +13,7 @@ const CHUNK_MIN: usize = 1024;
 const CHUNKS_PER_WRITE: usize = 64;
 
 /// Written chunks that a thread keeps at most, to use them again.
-const SPARE_MAX: usize = 16;
+const SPARE_MAX: usize = 8;
 
 thread_local! {
     /// The allocator would give the memory of chunks back to the system whenever a connection has
