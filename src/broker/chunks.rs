@@ -144,4 +144,22 @@ mod tests {
         assert_eq!(content(&later), b"rstthen last");
         Chunks::default().put_before(&mut Chunks::default());
     }
+
+    #[test]
+    fn large_chunks_are_used_again() {
+        let spare = || SPARE.with_borrow(Vec::len);
+        let mut chunks = Chunks::default();
+        let many = vec![1; (SPARE_MAX + 2) * CHUNK_MAX];
+        chunks.append(&many);
+        chunks.advance(many.len());
+        assert_eq!(spare(), SPARE_MAX);
+        chunks.append(&many[..2 * CHUNK_MAX]);
+        assert_eq!((spare(), chunks.len()), (SPARE_MAX - 2, 2 * CHUNK_MAX));
+        assert_eq!(content(&chunks), many[..2 * CHUNK_MAX]);
+        // Small ones are not worth it.
+        let mut chunks = Chunks::default();
+        chunks.append(b"few");
+        chunks.advance(3);
+        assert_eq!(spare(), SPARE_MAX - 2);
+    }
 }

@@ -176,9 +176,7 @@ impl Member {
         asked.is_scheduled = !has_failed && asked.seq > target;
         asked.is_scheduled
     }
-}
 
-impl Member {
     /// Lets those go first who are about to ask too: a sync releases many at once, and the first
     /// of them to ask again would have the next sync nearly for itself. What is asked for then.
     fn gather(&self) -> u64 {
